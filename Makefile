@@ -1,0 +1,48 @@
+# make demo   a container that will not stop, diagnosed
+# make test   everything that says whether the program is right
+# `make` alone builds ./whystuck.
+
+# Go is often unpacked to /usr/local/go without being on root's PATH.
+export PATH := $(PATH):/usr/local/go/bin
+export CGO_ENABLED := 0
+
+VERSION := $(shell git describe --tags --dirty 2>/dev/null || git rev-parse --short HEAD 2>/dev/null || echo devel)
+PREFIX  := /usr/local
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.PHONY: all build demo test lint truth bench install clean need-go need-gcc
+
+all: build
+
+build: need-go
+	go build -trimpath -ldflags '$(LDFLAGS)' -o whystuck ./cmd/whystuck
+
+demo: build
+	WHYSTUCK_BIN=$(CURDIR)/whystuck go run ./scripts/demo
+
+# Static test programs are compiled by gcc; the engine's tests skip loudly
+# without root or dockerd (WHYSTUCK_REQUIRE=docker,root makes that a failure).
+test: lint build need-gcc
+	WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 25m ./...
+
+lint: need-go
+	scripts/lint.sh
+
+# The whole truth bed: real containers, a Debian root file system, 200 cases.
+truth: build need-gcc
+	WHYSTUCK_BIN=$(CURDIR)/whystuck go run ./scripts/truth
+
+bench: build need-gcc
+	go run ./scripts/bench -whystuck ./whystuck
+
+install: build
+	install -D -m 755 whystuck $(DESTDIR)$(PREFIX)/bin/whystuck
+
+clean:
+	rm -f whystuck truth.json
+
+need-go:
+	@scripts/need.sh go
+
+need-gcc:
+	@scripts/need.sh gcc

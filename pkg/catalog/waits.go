@@ -1,0 +1,139 @@
+package catalog
+
+import "strings"
+
+// Killable says whether SIGKILL ends a task in a wait.
+type Killable string
+
+// The answers.
+const (
+	KillableYes     Killable = "yes"     // interruptible, or TASK_KILLABLE
+	KillableNo      Killable = "no"      // TASK_UNINTERRUPTIBLE
+	KillableUnknown Killable = "unknown" // the frame alone does not tell
+)
+
+// Wait is one row of the wait-channel catalog.
+type Wait struct {
+	// Frames are kernel functions, without compiler suffixes; a row matches when
+	// any frame of the stack, or the wait channel, is one of them.
+	Frames   []string
+	Prefix   bool // Frames are beginnings of names
+	Topic    string
+	Killable Killable
+	// Read: SIGKILL ends the wait only while nobody has read the request (FUSE).
+	Read   bool
+	Cause  string // the usual cause, in words
+	WayOut string
+	// Recorded: not provoked in the hang bed; from kernel source and public reports.
+	Recorded bool
+	Source   string
+}
+
+// waits, the most telling first: a frame high in the list names the cause even
+// where a generic lock stands on top of the stack.
+var waits = []Wait{
+	{Frames: []string{"zap_pid_ns_processes"}, Topic: "pidns", Killable: KillableNo,
+		Cause: "the PID namespace is being emptied and a task in it does not go away", WayOut: "free the task it waits for", Source: "kernel/pid_namespace.c"},
+	{Frames: []string{"request_wait_answer", "__fuse_simple_request", "fuse_simple_request"}, Topic: "fuse", Killable: KillableUnknown, Read: true,
+		Cause: "a FUSE server does not answer", WayOut: "restart or kill the FUSE server, or abort its connection", Source: "fs/fuse/dev.c"},
+	{Frames: []string{"fuse_"}, Prefix: true, Topic: "fuse", Killable: KillableNo,
+		Cause: "behind another task that waits for a FUSE server", WayOut: "restart or kill the FUSE server, or abort its connection", Source: "fs/fuse"},
+	{Frames: []string{"autofs_wait"}, Topic: "autofs", Killable: KillableYes,
+		Cause: "the automount daemon does not answer", WayOut: "restart the automount daemon", Source: "fs/autofs/waitq.c"},
+	{Frames: []string{"wait_for_vfork_done"}, Topic: "vfork", Killable: KillableYes,
+		Cause: "its vfork child has not yet called exec", WayOut: "look at the child", Source: "kernel/fork.c"},
+	{Frames: []string{"__do_sys_vfork", "kernel_clone", "_do_fork"}, Topic: "vfork", Killable: KillableYes,
+		Cause: "its vfork child has not yet called exec", WayOut: "look at the child", Source: "kernel/fork.c"},
+	{Frames: []string{"__refrigerator"}, Topic: "freezer", Killable: KillableNo,
+		Cause: "its cgroup is frozen", WayOut: "docker unpause, or thaw the cgroup that was frozen", Source: "kernel/freezer.c"},
+	{Frames: []string{"nfs_wait_on_request", "nfs_page_group_lock", "nfs_lock_and_join_requests", "nfs_page_set_headlock"}, Topic: "nfs", Killable: KillableNo, Recorded: true,
+		Cause: "dirty pages to an NFS server that does not answer", WayOut: "restore the NFS server; umount -f", Source: "fs/nfs/write.c"},
+	{Frames: []string{"rpc_wait_bit_killable", "__rpc_execute", "rpc_wait_for_completion_task", "nfs4_delay_killable", "nfs_wait_bit_killable"}, Topic: "nfs", Killable: KillableYes, Recorded: true,
+		Cause: "an NFS server does not answer", WayOut: "restore the NFS server; umount -f", Source: "net/sunrpc/sched.c"},
+	{Frames: []string{"cifs_send_recv", "wait_for_free_credits", "wait_for_response"}, Topic: "cifs", Killable: KillableYes, Recorded: true,
+		Cause: "an SMB server does not answer", WayOut: "restore the SMB server; umount -f", Source: "fs/smb/client"},
+	{Frames: []string{"p9_client_rpc", "p9_virtio_zc_request"}, Topic: "9p", Killable: KillableYes, Recorded: true,
+		Cause: "a 9p server does not answer", WayOut: "restart the host's 9p server", Source: "net/9p/client.c"},
+	{Frames: []string{"wait_caps_flush"}, Topic: "ceph", Killable: KillableNo, Recorded: true,
+		Cause: "CephFS capabilities cannot be flushed", WayOut: "restore the MDS", Source: "fs/ceph"},
+	{Frames: []string{"ceph_"}, Prefix: true, Topic: "ceph", Killable: KillableUnknown, Recorded: true,
+		Cause: "a Ceph server does not answer", WayOut: "restore the MDS or OSD", Source: "fs/ceph"},
+	{Frames: []string{"mnt_want_write", "sb_start_write", "__sb_start_write", "sb_start_pagefault"}, Topic: "frozen-fs", Killable: KillableNo,
+		Cause: "the file system is frozen", WayOut: "fsfreeze -u MOUNTPOINT", Source: "fs/super.c"},
+	{Frames: []string{"percpu_rwsem_wait"}, Topic: "frozen-fs", Killable: KillableNo,
+		Cause: "a per-CPU lock is held, most often a frozen file system", WayOut: "fsfreeze -u MOUNTPOINT", Source: "kernel/locking/percpu-rwsem.c"},
+	{Frames: []string{"jbd2_log_wait_commit", "wait_transaction_locked", "start_this_handle", "add_transaction_credits", "jbd2_journal_lock_updates"}, Topic: "journal", Killable: KillableNo, Recorded: true,
+		Cause: "the ext4 journal waits for its disk", WayOut: "look at the disk under the file system", Source: "fs/jbd2"},
+	{Frames: []string{"xlog_grant_head_wait", "xfs_log_force", "xfs_buf_lock", "xlog_wait"}, Topic: "journal", Killable: KillableNo, Recorded: true,
+		Cause: "the XFS log waits for its disk", WayOut: "look at the disk under the file system", Source: "fs/xfs"},
+	{Frames: []string{"wait_current_trans", "btrfs_commit_transaction", "btrfs_tree_lock", "wait_for_commit"}, Topic: "journal", Killable: KillableNo, Recorded: true,
+		Cause: "a Btrfs transaction waits", WayOut: "look at the disk under the file system", Source: "fs/btrfs"},
+	{Frames: []string{"dm_suspend", "dm_wait_for_completion", "do_no_space"}, Topic: "device-mapper", Killable: KillableNo, Recorded: true,
+		Cause: "a device-mapper device is suspended or full", WayOut: "dmsetup info; dmsetup resume NAME", Source: "drivers/md/dm.c"},
+	{Frames: []string{"md_super_wait", "md_write_start", "wait_barrier", "raid5_get_active_stripe"}, Topic: "md", Killable: KillableNo, Recorded: true,
+		Cause: "an MD array does not answer", WayOut: "cat /proc/mdstat", Source: "drivers/md"},
+	{Frames: []string{"nbd_"}, Prefix: true, Topic: "nbd", Killable: KillableNo, Recorded: true,
+		Cause: "the server of a network block device is gone", WayOut: "nbd-client -d DEVICE", Source: "drivers/block/nbd.c"},
+	{Frames: []string{"rq_qos_wait", "wbt_wait", "blk_mq_get_tag", "blk_queue_enter", "blk_mq_freeze_queue_wait", "blk_execute_rq", "submit_bio_wait", "blkdev_issue_flush",
+		"__blkdev_direct_IO", "iomap_dio_rw", "__iomap_dio_rw", "dio_await_one", "blk_throtl_bio"}, Topic: "block", Killable: KillableNo,
+		Cause: "a block device is dead, full or throttled", WayOut: "look at the device and its limits (io.max, blkio.throttle)", Source: "block/"},
+	{Frames: []string{"scsi_block_when_processing_errors", "scsi_execute_cmd"}, Topic: "scsi", Killable: KillableNo, Recorded: true,
+		Cause: "a SCSI device is in error handling", WayOut: "fix the path or delete the device", Source: "drivers/scsi"},
+	{Frames: []string{"folio_wait_writeback", "__folio_lock", "__lock_page", "wait_on_page_writeback"}, Topic: "page", Killable: KillableNo,
+		Cause: "a page is locked by an input or output that does not end", WayOut: "look at the file system under the file", Source: "mm/filemap.c"},
+	{Frames: []string{"folio_wait_bit_killable", "__folio_lock_killable"}, Topic: "page", Killable: KillableYes,
+		Cause: "a page is being read", WayOut: "look at the file system under the file", Source: "mm/filemap.c"},
+	{Frames: []string{"d_alloc_parallel"}, Topic: "lookup", Killable: KillableNo,
+		Cause: "another task looks up the same name and does not come back", WayOut: "free the first task", Source: "fs/dcache.c"},
+	{Frames: []string{"nvidia_", "nv_", "os_acquire_", "uvm_", "rm_gpu"}, Prefix: true, Topic: "gpu", Killable: KillableUnknown, Recorded: true,
+		Cause: "the NVIDIA driver does not answer", WayOut: "nvidia-smi; reset the GPU or reboot", Source: "public reports"},
+	{Frames: []string{"dma_fence_default_wait", "drm_sched_entity_flush", "amdgpu_"}, Prefix: true, Topic: "gpu", Killable: KillableUnknown, Recorded: true,
+		Cause: "the GPU does not finish", WayOut: "reset the GPU or reboot", Source: "drivers/gpu/drm"},
+	{Frames: []string{"coredump_wait", "do_coredump", "wait_for_dump_helpers", "dump_emit", "coredump_task_exit"}, Topic: "coredump", Killable: KillableUnknown,
+		Cause: "a core dump is being written", WayOut: "wait, or kill the core_pattern helper", Source: "fs/coredump.c"},
+	{Frames: []string{"exit_aio", "io_uring_cancel_generic", "kill_ioctx"}, Topic: "aio", Killable: KillableNo, Recorded: true,
+		Cause: "asynchronous input or output is outstanding at exit", WayOut: "look at the device", Source: "fs/aio.c, io_uring"},
+	{Frames: []string{"balance_dirty_pages", "mem_cgroup_oom_synchronize", "mem_cgroup_handle_over_high"}, Topic: "memory", Killable: KillableYes,
+		Cause: "memory or dirty page limits", WayOut: "raise the limit", Source: "mm/"},
+	{Frames: []string{"ptrace_stop"}, Topic: "ptrace", Killable: KillableUnknown,
+		Cause: "a tracer holds it", WayOut: "let the tracer go on, or end it", Source: "kernel/signal.c"},
+	{Frames: []string{"do_signal_stop"}, Topic: "stopped", Killable: KillableYes,
+		Cause: "it was stopped by a signal", WayOut: "kill -CONT", Source: "kernel/signal.c"},
+	{Frames: []string{"path_openat", "do_last"}, Topic: "lookup", Killable: KillableUnknown,
+		Cause: "a directory is locked by a task that does not come back", WayOut: "find the task that holds it", Source: "fs/namei.c"},
+}
+
+// LookupWait finds the row for a sleeping task by its stack, innermost first, or
+// by its wait channel alone; nil when no frame is known.
+func LookupWait(stack []string, wchan string) *Wait {
+	frames := stack
+	if len(frames) == 0 && wchan != "" {
+		frames = []string{wchan}
+	}
+	for i := range waits {
+		for _, f := range frames {
+			if waits[i].matches(TrimSuffix(f)) {
+				return &waits[i]
+			}
+		}
+	}
+	return nil
+}
+
+func (w *Wait) matches(frame string) bool {
+	for _, f := range w.Frames {
+		if frame == f || w.Prefix && strings.HasPrefix(frame, f) {
+			return true
+		}
+	}
+	return false
+}
+
+// TrimSuffix removes what compilers add to a kernel function's name:
+// do_sigtimedwait.isra.0 is do_sigtimedwait.
+func TrimSuffix(frame string) string {
+	if i := strings.IndexByte(frame, '.'); i > 0 {
+		return frame[:i]
+	}
+	return frame
+}

@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/whystuck/whystuck/pkg/catalog"
+	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/pkg/engine"
+	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/kernel"
+	"github.com/whystuck/whystuck/pkg/probe"
+	"github.com/whystuck/whystuck/pkg/probe/inside"
+)
+
+// looker is one look in progress.
+type looker struct {
+	app    *app
+	q      *question
+	prober *probe.Prober
+	engine *engine.Engine // nil: none was asked, or none could be
+	snap   *evidence.Snapshot
+
+	loadKernel sync.Once
+	kernel     *kernel.Session
+	mu         sync.Mutex // guards the next two
+	forKernel  []*evidence.Target
+	memoryRead bool
+}
+
+// look gathers the evidence. It always returns a snapshot: what could not be
+// had is an error of a target or a gap in it.
+func (a *app) look(ctx context.Context, q *question) *evidence.Snapshot {
+	ctx, cancel := context.WithTimeout(ctx, lookDeadline)
+	defer cancel()
+	l := &looker{app: a, q: q, prober: probe.New(probe.Config{Proc: a.Proc, Sys: a.Sys})}
+	l.snap = &evidence.Snapshot{
+		Format: evidence.SnapshotFormat, Schema: evidence.SnapshotSchema,
+		Version: a.version(), TakenAt: a.Now().UTC(), Host: l.prober.Host(),
+		Targets: []evidence.Target{},
+	}
+	a.seen = l.snap
+	if q.asksEngine() {
+		l.resolve(ctx)
+	}
+	if l.engine != nil {
+		defer func() { _ = l.engine.Close() }()
+	}
+	containers := len(l.snap.Targets)
+	l.addPIDs(ctx)
+	l.readAll(ctx, containers)
+	l.askKernel(ctx)
+	catalog.Annotate(l.snap)
+	l.nameSources()
+	return l.snap
+}
+
+// resolve turns names into targets through the engine or its files.
+func (l *looker) resolve(ctx context.Context) {
+	e, err := engine.Open(ctx, l.app.engineOptions(l.q))
+	if err != nil {
+		l.engineFailed(err)
+		return
+	}
+	l.engine = e
+	targets, missing, err := e.Resolve(ctx, l.q.query)
+	described := e.Describe()
+	l.snap.Host.Engine = &described
+	l.snap.Targets = append(l.snap.Targets, targets...)
+	l.snap.Errors = append(l.snap.Errors, missing...)
+	if err != nil {
+		l.engineFailed(err)
+	}
+}
+
+// engineFailed records that there was no engine to ask, once for all names.
+func (l *looker) engineFailed(err error) {
+	code := exitNoEngine
+	var e *engine.Error
+	if errors.As(err, &e) && e.ExitCode != 0 {
+		code = e.ExitCode
+	}
+	l.snap.Errors = append(l.snap.Errors, evidence.TargetError{
+		Target: strings.Join(l.q.query.Names, " "), Message: err.Error(), ExitCode: code,
+	})
+}
+
+// addPIDs looks at the --pid targets.
+func (l *looker) addPIDs(ctx context.Context) {
+	for _, pid := range l.q.pids {
+		asked := fmt.Sprint(pid)
+		t, err := l.prober.PID(ctx, asked, pid)
+		if err != nil {
+			l.snap.Errors = append(l.snap.Errors, evidence.TargetError{Target: asked, Message: err.Error(), ExitCode: exitUsage})
+			continue
+		}
+		l.snap.Targets = append(l.snap.Targets, t)
+	}
+}
+
+// lookersPerCPU lets some targets wait in a read that does not return without
+// keeping the healthy ones from being looked at.
+const lookersPerCPU = 4
+
+// readAll reads each target: the first n are containers still to be probed, the
+// others come probed from addPIDs.
+func (l *looker) readAll(ctx context.Context, n int) {
+	g := newGroup(lookersPerCPU * runtime.GOMAXPROCS(0))
+	histories := newGroup(lookersPerCPU)
+	past := make([]past, n)
+	for i := range l.snap.Targets {
+		t := &l.snap.Targets[i]
+		isContainer := i < n
+		if isContainer && l.remembers(t) {
+			id := t.Container.ID
+			histories.Go(func() { past[i].events, past[i].err = l.engine.History(ctx, id) })
+		}
+		g.Go(func() {
+			if isContainer {
+				l.prober.Container(ctx, t)
+			}
+			l.readMore(ctx, t)
+		})
+	}
+	g.Wait()
+	histories.Wait()
+	for i := range past {
+		past[i].addTo(&l.snap.Targets[i])
+	}
+}
+
+// readMore reads what costs more than /proc, where the answer depends on it.
+func (l *looker) readMore(ctx context.Context, t *evidence.Target) {
+	need := diagnose.Need{Memory: true, Kernel: true}
+	if !l.q.everything {
+		// What to read depends on who the processes are. The slice is shared, so
+		// the annotation lands in t.
+		catalog.Annotate(&evidence.Snapshot{Host: l.snap.Host, Targets: []evidence.Target{*t}})
+		need = diagnose.Needs(t, l.q.judge)
+	}
+	if len(t.Processes) == 0 {
+		return
+	}
+	if need.Kernel {
+		// Loading takes some 25 ms: it goes on beside all that follows.
+		l.loadKernel.Do(func() { l.kernel = kernel.Start(ctx) })
+		l.mu.Lock()
+		l.forKernel = append(l.forKernel, t)
+		l.mu.Unlock()
+	}
+	if need.Memory {
+		l.readMemory(ctx, t)
+	}
+}
+
+func (l *looker) readMemory(ctx context.Context, t *evidence.Target) {
+	proc := l.app.Proc
+	if proc == "" {
+		proc = "/proc"
+	}
+	found := false
+	for i := range t.Processes {
+		p := &t.Processes[i]
+		t.Gaps = append(t.Gaps, inside.Annotate(ctx, p, proc)...)
+		found = found || p.Inside != nil || slices.ContainsFunc(p.Tasks, func(t evidence.Task) bool { return t.Awaited != nil })
+	}
+	l.mu.Lock()
+	l.memoryRead = l.memoryRead || found
+	l.mu.Unlock()
+}
+
+// askKernel adds what the BPF iterator says. It comes after the memory: both
+// know awaited sets, and the kernel is the one to believe.
+func (l *looker) askKernel(ctx context.Context) {
+	if l.kernel == nil {
+		return
+	}
+	defer l.kernel.Close()
+	err := l.kernel.Annotate(ctx, l.forKernel)
+	if err == nil {
+		l.snap.Host.Sources = append(l.snap.Host.Sources, "bpf")
+		return
+	}
+	gap := evidence.Gap{Path: "bpf task iterator", Kind: kindOf(err), Matters: "which handler is installed and which signals are awaited"}
+	for _, t := range l.forKernel {
+		t.Gaps = append(t.Gaps, gap)
+	}
+}
+
+func kindOf(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return evidence.GapDenied
+	case errors.Is(err, context.DeadlineExceeded):
+		return evidence.GapTimeout
+	}
+	return evidence.GapAbsent
+}
+
+// nameSources lists what contributed, in the order of the way down.
+func (l *looker) nameSources() {
+	var all []string
+	if l.engine != nil {
+		all = append(all, l.engine.Sources()...)
+	}
+	host := l.snap.Host.Sources
+	if l.memoryRead {
+		last := len(host)
+		if last > 0 && host[last-1] == "bpf" {
+			last--
+		}
+		host = append(host[:last:last], append([]string{"memory"}, host[last:]...)...)
+	}
+	l.snap.Host.Sources = append(all, host...)
+}

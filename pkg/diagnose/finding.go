@@ -1,0 +1,118 @@
+package diagnose
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// titles are the rules' titles and severities. A code is for ever; each has its
+// page in docs/rules.
+var titles = map[string]struct{ title, severity string }{
+	"WS101": {"PID 1 drops the signal: it has no handler", SeverityError},
+	"WS102": {"the signal is ignored", SeverityError},
+	"WS103": {"the signal is blocked, and nobody waits for it", SeverityError},
+	"WS104": {"shell entrypoint does not pass the signal on", SeverityError},
+	"WS105": {"a trap is held back by a foreground child", SeverityError},
+	"WS106": {"a process below has a handler and never gets the signal", SeverityError},
+	"WS107": {"the init passes the signal on, and its child does not end", SeverityError},
+	"WS108": {"a process is cut off before its handler can finish", SeverityWarning},
+	"WS109": {"node's own handler does not end PID 1", SeverityError},
+	"WS110": {"the program takes this signal for something else", SeverityError},
+	"WS111": {"a handler runs, and what it does cannot be seen before", SeverityInfo},
+	"WS112": {"the runtime swallows or delays the signal", SeverityError},
+	"WS113": {"the init may not signal its child", SeverityError},
+	"WS114": {"the graceful end may take longer than the timeout", SeverityError},
+	"WS115": {"an interactive shell ignores SIGTERM", SeverityError},
+	"WS116": {"this signal does not end anything by default", SeverityError},
+	"WS117": {"it waits for the signal without blocking it", SeverityError},
+	"WS118": {"a signalfd that nobody reads", SeverityError},
+	"WS119": {"a Go program without signal.Notify ends at once", SeverityInfo},
+	"WS120": {"a stop is already running", SeverityInfo},
+	"WS201": {"uninterruptible sleep that SIGKILL cannot end", SeverityError},
+	"WS202": {"stopped", SeverityError},
+	"WS203": {"held by a tracer", SeverityError},
+	"WS204": {"SIGKILL is pending, and it still lives", SeverityError},
+	"WS205": {"the PID namespace does not empty", SeverityError},
+	"WS206": {"the leader is a zombie, other threads live", SeverityError},
+	"WS207": {"frozen, and not by docker pause", SeverityError},
+	"WS208": {"in D, but SIGKILL ends it", SeverityInfo},
+	"WS209": {"a FUSE server does not answer", SeverityError},
+	"WS210": {"a core dump is being written", SeverityWarning},
+	"WS301": {"running for the engine, and no such process", SeverityError},
+	"WS302": {"forgotten by the engine, and alive", SeverityError},
+	"WS303": {"docker inspect of this container hangs", SeverityError},
+	"WS304": {"the engine does not answer", SeverityError},
+	"WS305": {"not a process of this kernel", SeverityWarning},
+	"WS306": {"the restart policy brings it back", SeverityWarning},
+	"WS307": {"paused", SeverityInfo},
+	"WS308": {"stuck in its start or removal", SeverityError},
+	"WS401": {"the signal is denied", SeverityError},
+	"WS501": {"odd stop signal", SeverityWarning},
+	"WS502": {"unusual stop timeout", SeverityWarning},
+	"WS503": {"STOPSIGNAL SIGKILL", SeverityWarning},
+}
+
+// newFinding starts a finding of a rule about a process (nil: about none).
+func newFinding(code string, p *evidence.Process) Finding {
+	t := titles[code]
+	f := Finding{Code: code, Title: t.title, Severity: t.severity, Evidence: []Evidence{}, Fixes: []Fix{}}
+	if p != nil {
+		f.PID, f.NSPID, f.TID = p.PID, p.NSPID(), p.PID
+	}
+	return f
+}
+
+// safeWord reports whether a word can stand in a shell command as it is. What
+// cannot is not printed as a command at all.
+func safeWord(s string) bool {
+	if s == "" || len(s) > 200 || s[0] == '-' {
+		return false
+	}
+	for _, r := range s {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/:@%+,=", r) {
+			return false
+		}
+	}
+	return true
+}
+
+// command is a command line with one word from outside, "" when that word is not
+// safe.
+func command(format, word string) string {
+	if !safeWord(word) {
+		return ""
+	}
+	return fmt.Sprintf(format, word)
+}
+
+// jsonArgv is an argv in exec form, "" when it holds what should not be pasted.
+func jsonArgv(argv []string) string {
+	if len(argv) == 0 || len(argv) > 32 {
+		return ""
+	}
+	parts := make([]string, 0, len(argv))
+	for _, a := range argv {
+		if len(a) > 300 || !utf8.ValidString(a) || strings.ContainsFunc(a, unprintable) {
+			return ""
+		}
+		var b strings.Builder
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false) // `&&` is to be read by people
+		if err := enc.Encode(a); err != nil {
+			return ""
+		}
+		parts = append(parts, strings.TrimSpace(b.String()))
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
+}
+
+// unprintable reports control characters and the format characters that reorder
+// or hide text.
+func unprintable(r rune) bool {
+	return r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e ||
+		r >= 0x2060 && r <= 0x206f || r == 0xfeff || r >= 0xe0000 && r <= 0xe007f
+}

@@ -1,0 +1,187 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/whystuck/whystuck/pkg/catalog"
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// hang is a task that SIGKILL does not end, or not until somebody else acts.
+type hang struct {
+	p    *evidence.Process
+	t    *evidence.Task
+	code string // the rule
+	conf Confidence
+	wait *catalog.Wait // nil when no frame is known
+	says string
+	// leaderZombie: docker kill then fails at once with its zombie message.
+	leaderZombie bool
+}
+
+const taskWakeKill = 0x100 // TASK_WAKEKILL
+
+// hangs lists every task of the target that SIGKILL will not end.
+func (c *inspection) hangs() []hang {
+	var out []hang
+	for i := range c.t.Processes {
+		p := &c.t.Processes[i]
+		if h := c.processHang(p); h != nil {
+			out = append(out, *h)
+			continue
+		}
+		for j := range p.Tasks {
+			if h := c.taskHang(p, &p.Tasks[j]); h != nil {
+				out = append(out, *h)
+			}
+		}
+	}
+	return out
+}
+
+// processHang is for hangs of a whole process: emptying its namespace, a zombie
+// leader with living threads, a zombie that its tracer holds.
+func (c *inspection) processHang(p *evidence.Process) *hang {
+	switch {
+	case inZap(p):
+		return &hang{p: p, t: leader(p), code: "WS205", conf: Certain,
+			says: "PID 1 is dying and waits for the other tasks of its PID namespace to go"}
+	case p.State == "Z" && livingThreads(p) > 0:
+		return &hang{p: p, t: leader(p), code: "WS206", conf: Likely, leaderZombie: true,
+			says: fmt.Sprintf("its leader has exited, %d other threads live", livingThreads(p))}
+	case p.State == "Z" && p.TracerPID != 0:
+		return &hang{p: p, t: leader(p), code: "WS203", conf: Certain, leaderZombie: true,
+			says: fmt.Sprintf("it is dead, but its tracer (PID %d) has not let it go", p.TracerPID)}
+	}
+	return nil
+}
+
+// inZap reports whether p is the init of a PID namespace that is being emptied.
+func inZap(p *evidence.Process) bool {
+	if p.State == "Z" || !nsInit(p) {
+		return false
+	}
+	t := leader(p)
+	if t == nil {
+		return false
+	}
+	return slices.ContainsFunc(t.Stack, func(f string) bool { return catalog.TrimSuffix(f) == "zap_pid_ns_processes" }) ||
+		wchan(t) == "zap_pid_ns_processes"
+}
+
+// taskHang judges one task; nil when SIGKILL ends it.
+func (c *inspection) taskHang(p *evidence.Process, t *evidence.Task) *hang {
+	switch t.State {
+	case "D":
+		return c.hangD(p, t)
+	case "t":
+		return &hang{p: p, t: t, code: "WS203", conf: Likely, says: fmt.Sprintf("held by its tracer, PID %d", p.TracerPID)}
+	case "S":
+		return c.hangFUSE(p, t)
+	}
+	return nil
+}
+
+// hangD is for uninterruptible sleep. /proc shows D for killable sleeps too.
+func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
+	if c.frozenTask(t) || t.Again != nil && (t.Again.State != "D" || t.Again.Moved) {
+		return nil
+	}
+	wait := catalog.LookupWait(t.Stack, wchan(t))
+	h := &hang{p: p, t: t, code: "WS201", wait: wait}
+	if wait != nil && wait.Topic == "fuse" {
+		h.code = "WS209"
+	}
+	if wait != nil && wait.Topic == "coredump" {
+		h.code = "WS210"
+	}
+	killable := catalog.KillableUnknown
+	if wait != nil {
+		killable = wait.Killable
+	}
+	k := kernelTask(p, t.TID)
+	switch {
+	case sigkillPending(p, t):
+		h.conf, h.says = Certain, "SIGKILL is pending and it still sleeps"
+	case k != nil && k.State&taskWakeKill != 0 && !dying(p):
+		return nil
+	case k != nil && k.State&0x2 != 0 && k.State&taskWakeKill == 0:
+		h.conf, h.says = Likely, "the kernel's state has no TASK_WAKEKILL: SIGKILL cannot end this sleep"
+		if slow(wait) {
+			h.conf = Assumed
+		}
+	case killable == catalog.KillableYes && !dying(p):
+		return nil
+	case killable == catalog.KillableNo && !slow(wait):
+		h.conf, h.says = Likely, "this sleep does not end on SIGKILL"
+	default:
+		h.conf, h.says = Assumed, "it slept on over two looks; whether it ends by itself is not known"
+	}
+	return h
+}
+
+// slow reports whether a wait is one that a busy disk causes for a moment.
+func slow(w *catalog.Wait) bool {
+	if w == nil {
+		return true
+	}
+	switch w.Topic {
+	case "block", "page", "journal", "memory", "lookup", "scsi":
+		return true
+	}
+	return false
+}
+
+// hangFUSE: a request that the server has read cannot be given up; the task shows
+// S until SIGKILL makes it D (fs/fuse/dev.c request_wait_answer).
+func (c *inspection) hangFUSE(p *evidence.Process, t *evidence.Task) *hang {
+	wait := catalog.LookupWait(t.Stack, wchan(t))
+	if wait == nil || !wait.Read || t.Again != nil && t.Again.Moved {
+		return nil
+	}
+	h := &hang{p: p, t: t, code: "WS209", wait: wait, conf: Assumed,
+		says: "it waits for a FUSE server; if the server has read the request, SIGKILL cannot end the wait"}
+	if sigkillPending(p, t) {
+		h.conf = Certain
+	}
+	return h
+}
+
+// sigkillPending reports whether SIGKILL was sent and has not ended the task.
+func sigkillPending(p *evidence.Process, t *evidence.Task) bool {
+	return p.Signals != nil && p.Signals.Pending.Has(evidence.SIGKILL) || t.Pending != nil && t.Pending.Has(evidence.SIGKILL)
+}
+
+func wchan(t *evidence.Task) string {
+	if t == nil || t.Wchan == nil {
+		return ""
+	}
+	return catalog.TrimSuffix(*t.Wchan)
+}
+
+// paused reports whether docker paused it: a stop thaws it again.
+func (c *inspection) paused() bool {
+	return c.t.Container != nil && c.t.Container.Status == "paused"
+}
+
+// frozenTask reports whether a D is only a frozen cgroup's.
+func (c *inspection) frozenTask(t *evidence.Task) bool {
+	return wchan(t) == "__refrigerator" || c.paused() || c.t.Cgroup != nil && c.t.Cgroup.Freezer == "FROZEN"
+}
+
+// frozenByHand reports whether the cgroup is frozen and the engine does not know.
+func (c *inspection) frozenByHand() bool {
+	g := c.t.Cgroup
+	if g == nil || c.paused() {
+		return false
+	}
+	return g.Freezer == "FROZEN" || g.Freezer == "FREEZING" || g.FrozenV2 != nil && *g.FrozenV2 || g.FreezeV2 != nil && *g.FreezeV2
+}
+
+// frozenAbove reports whether an ancestor of the container's v1 cgroup is
+// frozen: runc thaws the container's own cgroup for SIGKILL, never a parent.
+func (c *inspection) frozenAbove() bool {
+	g := c.t.Cgroup
+	return g != nil && (g.Freezer == "FROZEN" || g.Freezer == "FREEZING") && g.ParentFreezing != nil && *g.ParentFreezing
+}

@@ -1,0 +1,238 @@
+package diagnose
+
+import "time"
+
+// ReportSchema numbers the JSON contract. Fields are added, never renamed.
+const ReportSchema = 1
+
+// Report is the judgement over one snapshot, and the JSON contract of
+// `whystuck --json`. A nil pointer means "not known", never zero.
+type Report struct {
+	Schema     int           `json:"schema"`
+	Version    string        `json:"version"`
+	ObservedAt time.Time     `json:"observed_at"`
+	Host       Host          `json:"host"`
+	Errors     []TargetError `json:"errors"`
+	Containers []Container   `json:"containers"`
+}
+
+// Host is what the containers were judged on.
+type Host struct {
+	Kernel   string    `json:"kernel"`
+	Engine   string    `json:"engine"` // version, "" when no engine was asked
+	Sources  []string  `json:"sources"`
+	Findings []Finding `json:"findings"` // about the engine and the host as a whole
+}
+
+// TargetError is a named target that could not be judged.
+type TargetError struct {
+	Target   string `json:"target"`
+	Message  string `json:"message"`
+	ExitCode int    `json:"exit_code"`
+}
+
+// Verdict is what `docker stop` will come to.
+type Verdict string
+
+// The verdicts, worst first. See docs/design.md for what each means to the user.
+const (
+	Stuck      Verdict = "stuck"
+	Refused    Verdict = "refused"
+	Ghost      Verdict = "ghost"
+	Killed     Verdict = "killed"
+	Abrupt     Verdict = "abrupt"
+	Unknown    Verdict = "unknown"
+	Stops      Verdict = "stops"
+	NotRunning Verdict = "not-running"
+)
+
+// Confidence says what a verdict rests on.
+type Confidence string
+
+const (
+	// Certain: the kernel's own rule or bit decides.
+	Certain Confidence = "certain"
+	// Likely: a known runtime or init, or a documented inference.
+	Likely Confidence = "likely"
+	// Assumed: a handler of an unknown program is installed, or a mask could not
+	// be read; what happens cannot be seen before it does.
+	Assumed Confidence = "assumed"
+)
+
+// Layers: whom to call.
+const (
+	LayerApp      = "app"
+	LayerInit     = "init"
+	LayerKernel   = "kernel"
+	LayerShim     = "shim"
+	LayerEngine   = "engine"
+	LayerSecurity = "security"
+	LayerImage    = "image"
+)
+
+// Container is the judgement of one target.
+type Container struct {
+	Target string `json:"target"`
+	Kind   string `json:"kind"` // container, pidns, process, orphan
+	Name   string `json:"name"`
+	ID     string `json:"id"`
+	Image  string `json:"image"`
+	PID    int    `json:"pid"`
+	Status string `json:"status"`
+	// ExitCode is the exit status of the last run; nil while it runs or when not known.
+	ExitCode   *int       `json:"exit_code"`
+	Verdict    Verdict    `json:"verdict"`
+	Confidence Confidence `json:"confidence"`
+	Layer      string     `json:"layer"`
+	Headline   string     `json:"headline"` // one sentence; it may hold hostile names, which render escapes
+
+	Stop   *StopForecast   `json:"stop"` // nil when not running
+	Kill   *EndForecast    `json:"kill"`
+	Rm     *EndForecast    `json:"rm"`
+	Signal *SignalForecast `json:"signal"` // only with --kill
+	// History is what the engine remembers, oldest first.
+	History   []Event   `json:"history"`
+	Findings  []Finding `json:"findings"`
+	Processes []Process `json:"processes"`
+	Gaps      []Gap     `json:"gaps"`
+}
+
+// StopForecast is what `docker stop` will do.
+type StopForecast struct {
+	Signal         string `json:"signal"`
+	TimeoutSeconds int    `json:"timeout_seconds"` // -1: for ever
+	TimeoutSource  string `json:"timeout_source"`  // default, container, flag, daemon
+	Outcome        string `json:"outcome"`         // a verdict word
+	ExitCode       *int   `json:"exit_code"`
+	// AfterSeconds is when the container ends, counted from the command.
+	AfterSeconds *float64 `json:"after_seconds"`
+	// KilledUnheard are host PIDs with a handler that die without its having finished.
+	KilledUnheard []int   `json:"killed_unheard"`
+	Command       Command `json:"command"`
+	ContainerEnds *bool   `json:"container_ends"`
+	Then          string  `json:"then"` // stays, restarted, removed
+	Steps         []Step  `json:"steps"`
+}
+
+// EndForecast is what `docker kill` or `docker rm -f` will do.
+type EndForecast struct {
+	Signal        string   `json:"signal,omitempty"`
+	Outcome       string   `json:"outcome"` // dies, stuck, refused, ghost, unknown
+	AfterSeconds  *float64 `json:"after_seconds,omitempty"`
+	Command       Command  `json:"command"`
+	ContainerEnds *bool    `json:"container_ends"`
+	Steps         []Step   `json:"steps"`
+}
+
+// Command is how the docker command itself ends.
+type Command struct {
+	Returns      bool     `json:"returns"` // false: never
+	AfterSeconds *float64 `json:"after_seconds"`
+	ExitStatus   *int     `json:"exit_status"`
+	Error        *string  `json:"error"`
+}
+
+// Step is one line of a timeline.
+type Step struct {
+	AtSeconds float64 `json:"at_seconds"`
+	Action    string  `json:"action"`
+	Effect    string  `json:"effect"`
+}
+
+// SignalForecast is what `docker kill -s SIG` would do.
+type SignalForecast struct {
+	Signal string `json:"signal"`
+	// Outcome: handled, dies, discarded, ignored, blocked, stops, stuck,
+	// refused or unknown.
+	Outcome    string     `json:"outcome"`
+	Confidence Confidence `json:"confidence"`
+	Effect     string     `json:"effect"`      // one sentence
+	ReceivedBy []int      `json:"received_by"` // host PIDs that take it
+}
+
+// Event is one entry of the engine's history.
+type Event struct {
+	At     time.Time `json:"at"`
+	Action string    `json:"action"`
+	Signal string    `json:"signal,omitempty"`
+}
+
+// Severities of a Finding.
+const (
+	SeverityError   = "error"
+	SeverityWarning = "warning"
+	SeverityInfo    = "info"
+)
+
+// Finding is one rule that matched.
+type Finding struct {
+	Code     string     `json:"code"` // WSnnn, for ever
+	Title    string     `json:"title"`
+	Severity string     `json:"severity"`
+	PID      int        `json:"pid,omitempty"`
+	NSPID    int        `json:"ns_pid,omitempty"`
+	TID      int        `json:"tid,omitempty"`
+	Summary  string     `json:"summary"`
+	Evidence []Evidence `json:"evidence"`
+	Fixes    []Fix      `json:"fixes"`
+}
+
+// Evidence is one thing read, and what it says.
+type Evidence struct {
+	Source string `json:"source"` // /proc/4121/status, docker inspect, ...
+	Field  string `json:"field"`
+	Value  string `json:"value"`
+	Says   string `json:"says"`
+}
+
+// When a Fix applies.
+const (
+	FixNow   = "now"
+	FixImage = "image"
+	FixRun   = "run"
+	FixHost  = "host"
+)
+
+// Fix is one way out. Command and Patch are quoted and safe to paste.
+type Fix struct {
+	When    string  `json:"when"`
+	Text    string  `json:"text"`
+	Command string  `json:"command,omitempty"`
+	Patch   string  `json:"patch,omitempty"`
+	Risk    *string `json:"risk"` // whom else it hits
+}
+
+// Process is one process of the container and what the signal does to it.
+type Process struct {
+	PID   int      `json:"pid"`
+	NSPID int      `json:"ns_pid"`
+	PPID  int      `json:"ppid"`
+	Comm  string   `json:"comm"`
+	Argv  []string `json:"argv"`
+	State string   `json:"state"`
+	// Program is the catalog's name for it, "" when unknown.
+	Program string `json:"program"`
+	// Signal is the disposition of the stop signal: default, ignored, caught,
+	// blocked, waited, signalfd, unknown.
+	Signal string `json:"signal"`
+	// Effect: dies, discarded, handler-runs, pending, forwards, never-sent,
+	// cannot-die, unknown.
+	Effect string `json:"effect"`
+	// Note is the effect in words for the text form.
+	Note  string `json:"note"`
+	Tasks []Task `json:"tasks"`
+}
+
+// Task is one thread as the reader needs it.
+type Task struct {
+	TID   int     `json:"tid"`
+	State string  `json:"state"`
+	Wchan *string `json:"wchan"`
+}
+
+// Gap is something not read and why it matters.
+type Gap struct {
+	Path    string `json:"path"`
+	Kind    string `json:"kind"` // denied, timeout, absent, gone, skipped
+	Matters string `json:"matters"`
+}

@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/client"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// api is the four calls that are made of an engine. This file is the only one
+// that imports the Docker SDK; moving to its successor is a change here alone.
+//
+// /info is never called: it takes the lock of the image store and walks all
+// plugins, and it is among the first calls to hang in a sick engine.
+type api struct {
+	sdk *client.Client
+	// fixed: DOCKER_API_VERSION rules, and nothing is negotiated.
+	fixed bool
+}
+
+func newAPI(at endpoint, conn *transport) (*api, error) {
+	opts := []client.Opt{
+		client.WithHost(at.host), // before WithHTTPClient: it wants to configure a transport of its own
+		client.WithHTTPClient(&http.Client{Transport: conn, CheckRedirect: client.CheckRedirect}),
+		client.WithVersion(at.apiVersion),
+	}
+	if at.tls != nil {
+		opts = append(opts, client.WithScheme("https"))
+	}
+	sdk, err := client.NewClientWithOpts(opts...)
+	if err != nil {
+		return nil, usage(fmt.Sprintf("cannot use %s as the engine's address: %v", at.host, err), err)
+	}
+	return &api{sdk: sdk, fixed: at.apiVersion != ""}, nil
+}
+
+// version is the API version in use, after negotiate the common one.
+func (a *api) version() string { return a.sdk.ClientVersion() }
+
+// negotiate asks for the engine's API version with one ping. The SDK would do it
+// by itself, but drops the error, so that a dead engine is dialled twice.
+func (a *api) negotiate(ctx context.Context) error {
+	if a.fixed {
+		return nil
+	}
+	ping, err := a.sdk.Ping(ctx)
+	if err != nil {
+		return fmt.Errorf("pinging the engine: %w", err)
+	}
+	a.sdk.NegotiateAPIVersionPing(ping)
+	return nil
+}
+
+// list gives every container. It is answered from the engine's copy of all
+// states (containersReplica), without the lock of any container.
+func (a *api) list(ctx context.Context, all bool) ([]listed, error) {
+	containers, err := a.sdk.ContainerList(ctx, container.ListOptions{All: all})
+	if err != nil {
+		return nil, fmt.Errorf("listing containers: %w", err)
+	}
+	out := make([]listed, 0, len(containers))
+	for _, c := range containers {
+		out = append(out, listed{
+			id: c.ID, names: c.Names, image: c.Image, status: c.State, summary: c.Status, labels: c.Labels,
+		})
+	}
+	return out, nil
+}
+
+// errNoSuchContainer is the engine's 404.
+var errNoSuchContainer = errors.New("no such container")
+
+// inspect gives the raw answer: the SDK's own types refuse a whole body for one
+// odd field, and this program uses a few fields only.
+func (a *api) inspect(ctx context.Context, id string) ([]byte, error) {
+	var status int
+	_, raw, err := a.sdk.ContainerInspectWithRaw(context.WithValue(ctx, statusKey{}, &status), id, false)
+	switch {
+	case len(raw) > 0:
+		return raw, nil
+	case status == http.StatusNotFound:
+		return nil, errNoSuchContainer
+	case err == nil:
+		err = io.ErrUnexpectedEOF
+	}
+	return nil, fmt.Errorf("inspecting %s: %w", id, err)
+}
+
+// maxEvents is what an engine keeps in memory of all events.
+const maxEvents = 256
+
+// history gives the events of one container since a moment, oldest first. It
+// returns what had come when it fails.
+func (a *api) history(ctx context.Context, id string, since, now time.Time) ([]evidence.Event, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the SDK's reader
+	messages, errs := a.sdk.Events(ctx, events.ListOptions{
+		Since:   unixTime(since),
+		Until:   unixTime(now),
+		Filters: filters.NewArgs(filters.Arg("type", "container"), filters.Arg("container", id)),
+	})
+	var out []evidence.Event
+	for len(out) < maxEvents {
+		select {
+		case m := <-messages:
+			// The engine's filter takes the id as a regular expression and also
+			// matches it against names (events/filter.go fuzzyMatchName).
+			if m.Actor.ID == id {
+				out = appendEvent(out, time.Unix(m.Time, m.TimeNano%int64(time.Second)), string(m.Action), m.Actor.Attributes["signal"])
+			}
+		case err := <-errs:
+			var cut *json.SyntaxError
+			if errors.Is(err, io.EOF) || errors.As(err, &cut) && len(out) > 0 {
+				return out, nil
+			}
+			return out, fmt.Errorf("reading the history of %s: %w", id, err)
+		}
+	}
+	return out, nil
+}
+
+// unixTime is a moment as the events call takes it: seconds.nanoseconds.
+func unixTime(t time.Time) string {
+	return strconv.FormatInt(t.Unix(), 10) + fmt.Sprintf(".%09d", t.Nanosecond())
+}

@@ -1,0 +1,162 @@
+// Package engine turns the names that people give to containers into
+// evidence.Target values: it finds the Docker (or Podman) endpoint as the docker
+// CLI does, lists, inspects under a deadline, and reads the engine's own files
+// when the engine does not answer.
+//
+// It never changes anything: the only calls it makes are ping, list, inspect and
+// events. It is not for looking at processes (probe) and does not judge. The
+// Docker SDK is imported by docker.go alone.
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// Options say which engine to ask and what this process's surroundings are.
+type Options struct {
+	Host    string // -H: unix:///run/docker.sock, tcp://host:2376, host:2375
+	Context string // -c: name of a docker context
+	// DataRoot and ExecRoot replace what is found out about the engine's
+	// directories (--data-root and --exec-root of dockerd).
+	DataRoot, ExecRoot string
+
+	Getenv      func(string) string // nil: os.Getenv
+	HomeDir     string              // "": $HOME; ~/.docker is below it
+	ProcRoot    string              // "": /proc
+	CallTimeout time.Duration       // of one API call; 0: one second
+}
+
+// Engine is one engine that can be asked. It is safe for use by several
+// goroutines.
+type Engine struct {
+	opt  Options
+	at   endpoint
+	conn *transport
+	api  *api
+	// cgroups is where the cgroup hierarchies are mounted.
+	cgroups string
+
+	homeMu sync.Mutex // guards the next two, see homeOf
+	home   *home
+	effort effort
+
+	mu      sync.Mutex // guards what follows
+	trouble string
+	stop    *int // default stop timeout
+	sources []string
+}
+
+// The values of evidence.Container.Source and of Sources.
+const (
+	sourceAPI   = "docker-api"
+	sourceFiles = "engine-files"
+)
+
+// defaultCall is the deadline of one API call. A healthy engine answers each in
+// milliseconds; `docker inspect` on a locked container never returns.
+const defaultCall = time.Second
+
+// Open finds the endpoint and prepares to talk to it; nothing is sent yet. The
+// error is an *Error: exit code 2 for options and contexts that cannot be used,
+// 4 for an endpoint that this program cannot reach by its nature (ssh://).
+func Open(_ context.Context, o Options) (*Engine, error) {
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	if o.HomeDir == "" {
+		o.HomeDir = o.Getenv("HOME")
+	}
+	if o.ProcRoot == "" {
+		o.ProcRoot = "/proc"
+	}
+	if o.CallTimeout <= 0 {
+		o.CallTimeout = defaultCall
+	}
+	at, err := findEndpoint(o)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := newTransport(at)
+	if err != nil {
+		return nil, err
+	}
+	api, err := newAPI(at, conn)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{opt: o, at: at, conn: conn, api: api, cgroups: "/sys/fs/cgroup"}, nil
+}
+
+// Describe says which engine answered, as far as is known by now: version and
+// trouble are known after Resolve.
+func (e *Engine) Describe() evidence.Engine {
+	name, version := e.conn.server()
+	if name == "" {
+		name = "docker"
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return evidence.Engine{
+		Name: name, Version: version, APIVersion: e.api.version(), Endpoint: e.at.host,
+		DefaultStopTimeout: e.stop, Trouble: e.trouble,
+	}
+}
+
+// Sources are those that contributed so far: docker-api, engine-files.
+func (e *Engine) Sources() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.sources)
+}
+
+// Close drops the idle connections.
+func (e *Engine) Close() error {
+	e.conn.base.CloseIdleConnections()
+	return nil
+}
+
+func (e *Engine) used(source string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !slices.Contains(e.sources, source) {
+		e.sources = append(e.sources, source)
+		slices.Sort(e.sources)
+	}
+}
+
+func (e *Engine) setTrouble(t string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.trouble = t
+}
+
+// Error is a failure of the whole question, with the exit code that it means: 2
+// called wrongly, 4 neither the engine nor its files can be read.
+type Error struct {
+	ExitCode int
+	Message  string // one line that says what to do
+	Err      error  // the cause, may be nil
+}
+
+func (e *Error) Error() string { return e.Message }
+func (e *Error) Unwrap() error { return e.Err }
+
+// ErrNothingAsked is wrapped by Resolve's error for a Query without names and
+// without All, Project or Service.
+var ErrNothingAsked = errors.New("no container named")
+
+const (
+	exitUsage    = 2
+	exitNoEngine = 4
+)
+
+func usage(message string, cause error) *Error {
+	return &Error{ExitCode: exitUsage, Message: message, Err: cause}
+}

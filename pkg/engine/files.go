@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// filedContainer is one container of the engine's files.
+type filedContainer struct {
+	container *evidence.Container
+	labels    map[string]string
+}
+
+// maxContainerFile bounds config.v2.json: labels and environment may fill it.
+const maxContainerFile = 16 << 20
+
+// containerDirs are the directories with one subdirectory for each container. An
+// engine with remapped users keeps them below DATA/UID.GID, and what else is
+// below DATA is of the time before.
+func (h *home) containerDirs() []string {
+	switch {
+	case h.data == "":
+		return nil
+	case !h.remapped:
+		return []string{filepath.Join(h.data, "containers")}
+	}
+	names, _ := h.fs.names(h.data, 1000)
+	slices.Sort(names)
+	var dirs []string
+	for _, n := range names {
+		uid, gid, ok := strings.Cut(n, ".")
+		if _, isUID := number(uid); !ok || !isUID {
+			continue
+		}
+		if _, isGID := number(gid); isGID {
+			dirs = append(dirs, filepath.Join(h.data, n, "containers"))
+		}
+	}
+	return dirs
+}
+
+// readContainer reads config.v2.json and hostconfig.json, which the engine
+// rewrites at every change of state (moby Container.CheckpointTo).
+func (h *home) readContainer(dir, id string) (filedContainer, error) {
+	if !isID(id) {
+		return filedContainer{}, fmt.Errorf("%q is no container id", clip(id, 64))
+	}
+	config := filepath.Join(dir, id, "config.v2.json")
+	b, err := h.fs.read(config, maxContainerFile)
+	if err != nil {
+		return filedContainer{}, fmt.Errorf("reading the container's configuration: %w", err)
+	}
+	var d document
+	if err := decode(b, &d); err != nil {
+		return filedContainer{}, fmt.Errorf("%s: %w", config, err)
+	}
+	if d.ID != id {
+		return filedContainer{}, fmt.Errorf("%s is of another container", config)
+	}
+	// Without it the container can still be judged, by the defaults.
+	if b, err := h.fs.read(filepath.Join(dir, id, "hostconfig.json"), maxContainerFile); err == nil {
+		_ = d.HostConfig.UnmarshalJSON(b)
+	}
+	f := filedContainer{container: d.container()}
+	f.container.Source = sourceFiles
+	if d.Config.value != nil {
+		f.labels = d.Config.value.Labels
+	}
+	return f, nil
+}
+
+// runtimeState is what the OCI runtime keeps of a container: runc's state.json.
+type runtimeState struct {
+	PID   int    `json:"init_process_pid"`
+	Start uint64 `json:"init_process_start"` // clock ticks since boot, field 22 of stat
+}
+
+// record finds the runtime's state of a container. The directory is named for
+// the runtime (runtime-runc, runtime-crun, ...) and the containerd namespace.
+func (h *home) record(id string) runtimeState {
+	if !isID(id) || h.exec == "" {
+		return runtimeState{}
+	}
+	if s, ok := h.readState(filepath.Join(h.exec, "runtime-runc", h.namespace, id)); ok {
+		return s
+	}
+	for _, dir := range h.stateDirs() {
+		if s, ok := h.readState(filepath.Join(dir, id)); ok {
+			return s
+		}
+	}
+	for _, dir := range h.bundleDirs() {
+		if b, err := h.fs.read(filepath.Join(dir, id, "init.pid"), 64); err == nil {
+			if pid, ok := number(strings.TrimSpace(string(b))); ok {
+				return runtimeState{PID: pid}
+			}
+		}
+	}
+	return runtimeState{}
+}
+
+func (h *home) readState(dir string) (runtimeState, bool) {
+	b, err := h.fs.read(filepath.Join(dir, "state.json"), maxConfig)
+	if err != nil {
+		return runtimeState{}, false
+	}
+	return parseState(b)
+}
+
+// parseState reads state.json; false when it names no process.
+func parseState(b []byte) (runtimeState, bool) {
+	var s runtimeState
+	if decode(b, &s) != nil || s.PID <= 0 {
+		return runtimeState{}, false
+	}
+	return s, true
+}
+
+// stateDirs are EXEC/runtime-NAME/NAMESPACE. With remapped users the namespace
+// has the mapping in its name: moby-100000.100000.
+func (h *home) stateDirs() []string {
+	if h.exec == "" {
+		return nil
+	}
+	var dirs []string
+	names, _ := h.fs.names(h.exec, 1000)
+	for _, n := range names {
+		if strings.HasPrefix(n, "runtime-") {
+			dirs = append(dirs, h.namespaceDirs(filepath.Join(h.exec, n))...)
+		}
+	}
+	slices.Sort(dirs)
+	return dirs
+}
+
+// bundleDirs are where containerd keeps the bundles of this engine's containers:
+// a containerd that dockerd started, or the system's.
+func (h *home) bundleDirs() []string {
+	if h.exec == "" {
+		return nil
+	}
+	const tasks = "io.containerd.runtime.v2.task"
+	dirs := h.namespaceDirs(filepath.Join(h.exec, "containerd/daemon", tasks))
+	if h.exec == "/var/run/docker" || h.exec == "/run/docker" {
+		dirs = append(dirs, h.namespaceDirs(filepath.Join("/run/containerd", tasks))...)
+	}
+	return dirs
+}
+
+func (h *home) namespaceDirs(parent string) []string {
+	var dirs []string
+	names, _ := h.fs.names(parent, 1000)
+	for _, n := range names {
+		if n == h.namespace || h.remapped && strings.HasPrefix(n, h.namespace+"-") {
+			dirs = append(dirs, filepath.Join(parent, n))
+		}
+	}
+	return dirs
+}
+
+// isID: 64 hex digits, as the engine makes them. Nothing else is ever joined to a
+// path.
+func isID(s string) bool { return len(s) == 64 && isHex(s) }
+
+func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
+
+// number reads a whole number that is not negative.
+func number(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0
+}
+
+// atLeast compares "29.7.0-rc.1" with a major and minor number; false for a
+// version in another form.
+func atLeast(version string, major, minor int) bool {
+	first, rest, _ := strings.Cut(version, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	a, okA := number(first)
+	b, okB := number(second)
+	return okA && okB && (a > major || a == major && b >= minor)
+}

@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// minOrphanPrefix is the shortest prefix of an id that is looked for on the host:
+// what `docker ps` printed when the container was still known.
+const minOrphanPrefix = 12
+
+// scanDeadline bounds the look for a forgotten container: all of /proc and the
+// cgroup tree.
+const scanDeadline = 2 * time.Second
+
+// forgotten answers for a name that no container has: the remains of one that the
+// engine has forgotten, or the error that there is none. `docker rm -f` of a
+// container with a process in D state returns success and leaves the process
+// (moby daemon/delete.go).
+func (e *Engine) forgotten(ctx context.Context, asked string) (*evidence.Target, evidence.TargetError) {
+	if len(asked) < minOrphanPrefix || len(asked) > 64 || !isHex(asked) || !e.at.local() {
+		return nil, noSuch(asked)
+	}
+	ctx, cancel := context.WithTimeout(ctx, scanDeadline)
+	defer cancel()
+	h, _ := e.homeOf(ctx, thorough) // nil: the runtime's directories are not looked at
+	found, err := within(ctx, func() []remains { return e.remainsOf(h, asked) })
+	switch {
+	case err != nil || len(found) == 0:
+		return nil, noSuch(asked)
+	case len(found) > 1:
+		var hits []listed
+		for _, r := range found {
+			hits = append(hits, listed{id: r.id})
+		}
+		return nil, ambiguous(asked, hits)
+	}
+	r := found[0]
+	if r.owner != "" {
+		return nil, targetError(asked, fmt.Sprintf("no such container: %s (on this host %s has that id; ask that engine, or give --pid)", asked, r.owner))
+	}
+	// It may have been made since the list was taken.
+	if t := e.madeMeanwhile(ctx, asked, r.id); t != nil {
+		return t, evidence.TargetError{}
+	}
+	return &evidence.Target{
+		Asked: asked, Kind: evidence.KindOrphan, PID: r.pid, Processes: []evidence.Process{},
+		Container: &evidence.Container{ID: r.id, PID: r.pid, RuntimeStart: r.start, Remains: r.places},
+	}, evidence.TargetError{}
+}
+
+// madeMeanwhile asks the engine for this very id; nil: it does not know it, which
+// it says without waiting for any lock.
+func (e *Engine) madeMeanwhile(ctx context.Context, asked, id string) *evidence.Target {
+	if e.Describe().Trouble != "" {
+		return nil // its files were listed, just now
+	}
+	return e.examineOne(ctx, chosen{asked: asked, listed: listed{id: id}}, new(atomic.Int64))
+}
+
+// remains is all that carries one id on this host.
+type remains struct {
+	id     string
+	places []evidence.Remain
+	// owner is another live engine that the id belongs to, in words.
+	owner string
+	pid   int
+	start uint64 // of pid, by the runtime's record; 0: not recorded
+	// members are the processes in its cgroup and the children of its shim.
+	members []int
+}
+
+// remainsOf looks for an id or a prefix of one in the three places that outlive
+// the engine's memory: cgroups, shims, the runtime's state.
+func (e *Engine) remainsOf(h *home, prefix string) []remains {
+	byID := map[string]*remains{}
+	at := func(id string) *remains {
+		if byID[id] == nil {
+			byID[id] = &remains{id: id}
+		}
+		return byID[id]
+	}
+	procs := scanProcesses(e.opt.ProcRoot)
+	for _, dir := range cgroupsOf(e.cgroups, prefix) {
+		r := at(cgroupID(filepath.Base(dir)))
+		r.places = append(r.places, evidence.Remain{Kind: "cgroup", Path: dir})
+		r.members = append(r.members, cgroupMembers(dir)...)
+		r.owner = firstOf(r.owner, cgroupOwner(dir))
+	}
+	for _, s := range shims(e.opt.ProcRoot, procs) {
+		if !strings.HasPrefix(s.id, prefix) {
+			continue
+		}
+		r := at(s.id)
+		r.places = append(r.places, evidence.Remain{Kind: "shim", PID: s.pid})
+		r.members = append(r.members, procs.children(s.pid)...)
+		r.owner = firstOf(r.owner, s.owner)
+	}
+	if h != nil {
+		for _, dir := range h.stateOf(prefix) {
+			r := at(filepath.Base(dir))
+			r.places = append(r.places, evidence.Remain{Kind: "runtime", Path: dir})
+		}
+	}
+	var out []remains
+	for _, r := range byID {
+		r.owner = firstOf(r.owner, e.otherEngine(h, procs, r.id))
+		r.choosePID(e.opt.ProcRoot, h, procs)
+		out = append(out, *r)
+	}
+	slices.SortFunc(out, func(a, b remains) int { return strings.Compare(a.id, b.id) })
+	return out
+}
+
+// stateOf lists the directories of the runtime and of containerd whose name has
+// the prefix.
+func (h *home) stateOf(prefix string) []string {
+	var out []string
+	for _, parent := range append(h.stateDirs(), h.bundleDirs()...) {
+		names, _ := h.fs.names(parent, maxContainers)
+		for _, n := range names {
+			if isID(n) && strings.HasPrefix(n, prefix) {
+				out = append(out, filepath.Join(parent, n))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// otherEngine names another live engine that has the container: then it is not
+// forgotten, only asked for at the wrong door.
+func (e *Engine) otherEngine(h *home, procs processes, id string) string {
+	for _, p := range procs {
+		if !strings.HasPrefix(p.comm, "dockerd") || h != nil && h.pid == p.pid {
+			continue
+		}
+		other := homeOfProcess(e.opt.ProcRoot, p.pid)
+		if other == nil || h != nil && other.data == h.data && other.fs == h.fs {
+			continue
+		}
+		for _, dir := range other.containerDirs() {
+			if other.fs.exists(filepath.Join(dir, id)) {
+				return fmt.Sprintf("another Docker engine (PID %d)", p.pid)
+			}
+		}
+	}
+	return ""
+}
+
+// choosePID finds the process that was the container's init: the runtime's
+// record where that process still is the recorded one, the PID 1 among the
+// members, or else the oldest member. 0: nothing lives.
+func (r *remains) choosePID(proc string, h *home, procs processes) {
+	if h != nil {
+		rec := h.record(r.id)
+		if p, ok := procs.get(rec.PID); ok && (rec.Start == p.start || rec.Start == 0 && slices.Contains(r.members, p.pid)) {
+			r.pid, r.start = p.pid, rec.Start
+			return
+		}
+	}
+	var oldest process
+	for _, pid := range r.members {
+		p, ok := procs.get(pid)
+		if !ok {
+			continue
+		}
+		if isNamespaceInit(proc, pid) {
+			r.pid = pid
+			return
+		}
+		if oldest.pid == 0 || p.start < oldest.start || p.start == oldest.start && p.pid < oldest.pid {
+			oldest = p
+		}
+	}
+	r.pid = oldest.pid
+}

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// Query says which containers are asked for: either Names, or those that the
+// other fields select.
+type Query struct {
+	// Names as docker takes them: a name with or without its slash, a full id, a
+	// prefix of one id.
+	Names []string
+	// All is everything but what exited with code 0: also created, paused,
+	// removing, dead.
+	All bool
+	// Project and Service are compose's; what exited with code 0 is left out.
+	Project, Service string
+}
+
+func (q Query) check() error {
+	others := q.All || q.Project != "" || q.Service != ""
+	switch {
+	case len(q.Names) == 0 && !others:
+		return usage("name a container, or give --all, --project or --service", ErrNothingAsked)
+	case len(q.Names) > 0 && others:
+		return usage("give either names or --all, --project, --service, not both", nil)
+	}
+	return nil
+}
+
+// filesDeadline is what the engine's files may take where the API did not
+// answer. With the two call deadlines before it, it makes three seconds.
+const filesDeadline = time.Second
+
+// Resolve turns a query into targets: it lists, inspects the chosen ones, and
+// falls back to the engine's files. A name that cannot be resolved is a
+// TargetError and does not keep the others from being resolved. The error is an
+// *Error: exit code 2 for a query that makes no sense, 4 when neither the engine
+// nor its files can be read.
+func (e *Engine) Resolve(ctx context.Context, q Query) ([]evidence.Target, []evidence.TargetError, error) {
+	if err := q.check(); err != nil {
+		return nil, nil, err
+	}
+	list, err := e.list(ctx, true)
+	if err != nil {
+		if list, err = e.listFiles(ctx, err); err != nil {
+			return nil, nil, err
+		}
+	}
+	s := pick(list, q)
+	targets, gone := e.examine(ctx, s.found, len(q.Names) > 0)
+	s.errors = append(s.errors, gone...)
+	for _, asked := range s.missing {
+		target, missing := e.forgotten(ctx, asked)
+		if target != nil {
+			targets = append(targets, *target)
+		} else {
+			s.errors = append(s.errors, missing)
+		}
+	}
+	e.learnStopTimeout(ctx)
+	return targets, s.errors, nil
+}
+
+// Names lists the names of the running containers, for shell completion.
+func (e *Engine) Names(ctx context.Context) ([]string, error) {
+	list, err := e.list(ctx, false)
+	if err != nil {
+		return nil, e.unreachable(err, "")
+	}
+	var names []string
+	for _, l := range list {
+		if n := primaryName(l.names); n != "" {
+			names = append(names, n)
+		}
+	}
+	return names, nil
+}
+
+// list asks the API. Ping and list have two call deadlines between them: a loaded
+// engine must not be taken for a dead one.
+func (e *Engine) list(ctx context.Context, all bool) ([]listed, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*e.opt.CallTimeout)
+	defer cancel()
+	err := e.api.negotiate(ctx)
+	var list []listed
+	if err == nil {
+		list, err = e.api.list(ctx, all)
+	}
+	if err != nil {
+		e.setTrouble(e.conn.whatIsWrong(err))
+		return nil, err
+	}
+	e.setTrouble("")
+	e.used(sourceAPI)
+	return list, nil
+}
+
+// listFiles reads the containers from the files of the engine that did not
+// answer, and makes the final error when there are none to read.
+func (e *Engine) listFiles(ctx context.Context, cause error) ([]listed, error) {
+	trouble := e.Describe().Trouble
+	if trouble == "" {
+		// It did answer, with an error: the request was wrong, not the engine.
+		return nil, e.unreachable(cause, "")
+	}
+	ctx, cancel := context.WithTimeout(ctx, filesDeadline)
+	defer cancel()
+	home, err := e.homeOf(ctx, thorough)
+	if err != nil {
+		why := ""
+		if trouble == troubleTimeout && os.Geteuid() != 0 {
+			why = "only root can read them"
+		}
+		return nil, e.unreachable(cause, why)
+	}
+	list, err := home.list(ctx)
+	if err != nil {
+		return nil, e.unreachable(cause, err.Error())
+	}
+	e.used(sourceFiles)
+	return list, nil
+}
+
+// unreachable is the one line for an engine that cannot be used. files says why
+// its files cannot either, "" when they were not tried.
+func (e *Engine) unreachable(cause error, files string) *Error {
+	where := e.at.host
+	if e.at.from != "" {
+		where += " (from " + e.at.from + ")"
+	}
+	var text string
+	switch e.Describe().Trouble {
+	case troubleDenied:
+		text = fmt.Sprintf("no permission on %s: run as root (sudo) or as a member of the group that owns the socket", where)
+	case troubleGone:
+		text = fmt.Sprintf("no engine at %s: start it, name another with -H or -c, or judge without one: whystuck --pid PID", where)
+	case troubleTimeout:
+		text = fmt.Sprintf("no answer from the engine at %s within %s: it hangs or is overloaded; judge without it: whystuck --pid PID", where, 2*e.opt.CallTimeout)
+	case troubleRefused:
+		text = fmt.Sprintf("nothing answers at %s: start the engine, or judge without it: whystuck --pid PID", where)
+		if !e.conn.refused() {
+			text = fmt.Sprintf("what is at %s does not answer as an engine does: %s", where, oneLine(cause.Error()))
+		}
+	default:
+		text = fmt.Sprintf("the engine at %s gives no usable answer: %s", where, oneLine(cause.Error()))
+	}
+	if files != "" {
+		text += " (its files: " + oneLine(files) + ")"
+	}
+	return &Error{ExitCode: exitNoEngine, Message: text, Err: cause}
+}

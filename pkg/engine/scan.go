@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// process is what a scan keeps of each process.
+type process struct {
+	pid, ppid int
+	comm      string
+	start     uint64
+}
+
+// processes is one scan of /proc, in rising order of PIDs.
+type processes []process
+
+// scanProcesses reads the stat file of every process; those that end meanwhile
+// are left out.
+func scanProcesses(proc string) processes {
+	var out processes
+	for _, pid := range allPIDs(proc) {
+		b, err := os.ReadFile(procPath(proc, pid, "stat"))
+		if err != nil {
+			continue
+		}
+		if p, ok := parseStat(b); ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// parseStat reads PID, comm, PPID and start time. The comm may hold spaces and
+// parentheses: it ends at the last one.
+func parseStat(b []byte) (process, bool) {
+	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
+	if open < 1 || end < open {
+		return process{}, false
+	}
+	rest := strings.Fields(string(b[end+1:])) // from field 3 on
+	pid, ok := number(strings.TrimSpace(string(b[:open])))
+	if !ok || len(rest) < 20 {
+		return process{}, false
+	}
+	ppid, ok := number(rest[1])
+	start, err := strconv.ParseUint(rest[19], 10, 64)
+	return process{pid: pid, ppid: ppid, comm: string(b[open+1 : end]), start: start}, ok && err == nil
+}
+
+func (ps processes) get(pid int) (process, bool) {
+	i, ok := slices.BinarySearchFunc(ps, pid, func(p process, pid int) int { return p.pid - pid })
+	if !ok {
+		return process{}, false
+	}
+	return ps[i], true
+}
+
+func (ps processes) children(pid int) []int {
+	var out []int
+	for _, p := range ps {
+		if p.ppid == pid {
+			out = append(out, p.pid)
+		}
+	}
+	return out
+}
+
+// isNamespaceInit: the last number of the NSpid line is 1, and it is not the only
+// one, as it is for PID 1 of our own namespace.
+func isNamespaceInit(proc string, pid int) bool {
+	b, err := os.ReadFile(procPath(proc, pid, "status"))
+	if err != nil {
+		return false
+	}
+	_, line, ok := strings.Cut(string(b), "\nNSpid:")
+	if !ok {
+		return false
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	f := strings.Fields(line)
+	return len(f) > 1 && f[len(f)-1] == "1"
+}
+
+// shim is a process that keeps one container: containerd's shim or conmon.
+type shim struct {
+	pid   int
+	id    string
+	owner string // whose container, in words; "": dockerd's
+}
+
+func shims(proc string, procs processes) []shim {
+	var out []shim
+	for _, p := range procs {
+		// comm is cut at 15 characters: "containerd-shim" is exactly that.
+		if p.comm != "conmon" && !strings.HasPrefix(p.comm, "containerd-shim") {
+			continue
+		}
+		b, err := os.ReadFile(procPath(proc, p.pid, "cmdline"))
+		if err != nil {
+			continue
+		}
+		if s, ok := parseShim(p, strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// parseShim reads "containerd-shim-runc-v2 -namespace moby -id ID -address ..."
+// and "conmon ... -c ID ...".
+func parseShim(p process, argv []string) (shim, bool) {
+	after := func(flag string) string {
+		if i := slices.Index(argv, flag); i >= 0 && i+1 < len(argv) {
+			return argv[i+1]
+		}
+		return ""
+	}
+	s := shim{pid: p.pid, id: after("-id")}
+	if p.comm == "conmon" {
+		s.id, s.owner = after("-c"), "Podman or CRI-O"
+	} else if ns := after("-namespace"); ns != defaultNamespace && !strings.HasPrefix(ns, defaultNamespace+"-") {
+		s.owner = "containerd (namespace " + strconv.Quote(clip(ns, 64)) + ")"
+	}
+	return s, isID(s.id)
+}
+
+// cgroupID is the container id in a cgroup's name: "ID", "docker-ID.scope",
+// "libpod-ID.scope", "cri-containerd-ID.scope", "SLICE:docker:ID"; "" when there
+// is none.
+func cgroupID(name string) string {
+	name = strings.TrimSuffix(name, ".scope")
+	cut := len(name) - 64
+	if cut < 0 || !isID(name[cut:]) || cut > 0 && name[cut-1] != '-' && name[cut-1] != ':' {
+		return ""
+	}
+	return name[cut:]
+}
+
+// cgroupOwner names the engine whose way of naming cgroups it is; "": dockerd's,
+// or any.
+func cgroupOwner(dir string) string {
+	switch {
+	case strings.Contains(dir, "/libpod-"), strings.Contains(dir, "/libpod_parent"):
+		return "Podman"
+	case strings.Contains(dir, "/kubepods"), strings.Contains(dir, "/cri-containerd"), strings.Contains(dir, "/crio-"):
+		return "Kubernetes"
+	}
+	return ""
+}
+
+const (
+	maxCgroups     = 50000
+	maxCgroupDepth = 12
+)
+
+// cgroupsOf lists the cgroup directories that carry an id with the prefix, in the
+// unified hierarchy, or on cgroup v1 in the hierarchies that every container is in.
+func cgroupsOf(root, prefix string) []string {
+	var out []string
+	for _, top := range hierarchies(root) {
+		seen := 0
+		_ = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil || !d.IsDir():
+				return nil // one that went away meanwhile
+			case seen > maxCgroups:
+				return fs.SkipAll
+			}
+			seen++
+			if id := cgroupID(d.Name()); id != "" {
+				if strings.HasPrefix(id, prefix) {
+					out = append(out, path)
+				}
+				return fs.SkipDir // what is below is the container's own
+			}
+			if strings.Count(path[len(top):], "/") >= maxCgroupDepth {
+				return fs.SkipDir
+			}
+			return nil
+		})
+	}
+	return out
+}
+
+func hierarchies(root string) []string {
+	if _, err := os.Stat(filepath.Join(root, "cgroup.controllers")); err == nil {
+		return []string{root}
+	}
+	var out []string
+	for _, name := range []string{"unified", "freezer", "pids", "memory"} {
+		dir := filepath.Join(root, name)
+		if st, err := os.Stat(dir); err == nil && st.IsDir() {
+			out = append(out, dir)
+		}
+	}
+	return out
+}
+
+func cgroupMembers(dir string) []int {
+	b, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, f := range strings.Fields(string(b)) {
+		if pid, ok := number(f); ok && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

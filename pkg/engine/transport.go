@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// transport carries the SDK's requests and notes on the way what the SDK does
+// not pass on: which errno the dial met, who listens on the socket, and the
+// Server header, which saves a call to /version.
+type transport struct {
+	at   endpoint
+	base *http.Transport
+
+	mu      sync.Mutex
+	dialErr error
+	peer    int    // PID of the listener, 0: not known
+	banner  string // Server header: "Docker/20.10.24 (linux)", "Libpod/4.3.1 (linux)"
+	// answered: some response came, whatever its status.
+	answered bool
+}
+
+// maxBody bounds one response: 10,000 containers of `ps -a` are some 20 MiB.
+const maxBody = 256 << 20
+
+func newTransport(at endpoint) (*transport, error) {
+	t := &transport{at: at}
+	// One connection for each parallel inspect; the default keeps two of them.
+	t.base = &http.Transport{DialContext: t.dial, MaxIdleConns: inspectors, MaxIdleConnsPerHost: inspectors}
+	if at.socket != "" {
+		t.base.DisableCompression = true
+		return t, nil
+	}
+	t.base.Proxy = http.ProxyFromEnvironment
+	if at.tls == nil {
+		return t, nil
+	}
+	config, err := at.tls.config()
+	if err != nil {
+		return nil, usage(fmt.Sprintf("%s: %v", at.host, err), err)
+	}
+	t.base.TLSClientConfig = config
+	return t, nil
+}
+
+func (t *transport) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	var d net.Dialer
+	if t.at.socket != "" {
+		network, addr = "unix", t.at.socket
+	}
+	conn, err := d.DialContext(ctx, network, addr)
+	peer := 0
+	if u, ok := conn.(*net.UnixConn); ok && err == nil {
+		peer = listenerOf(u)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dialErr = err
+	if peer != 0 {
+		t.peer = peer
+	}
+	return conn, err
+}
+
+// listenerOf is the PID that called listen(2) on the other end (SO_PEERCRED). With
+// socket activation that is systemd; 0 when it is of a foreign PID namespace.
+func listenerOf(conn *net.UnixConn) int {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	pid := 0
+	_ = raw.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			pid = int(cred.Pid)
+		}
+	})
+	return pid
+}
+
+// statusKey is the context key of a *int that RoundTrip sets to the response's
+// status: the SDK's errors tell 404 only through packages of its own.
+type statusKey struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if status, ok := req.Context().Value(statusKey{}).(*int); ok {
+		*status = resp.StatusCode
+	}
+	t.mu.Lock()
+	t.answered = true
+	if s := resp.Header.Get("Server"); s != "" {
+		t.banner = s
+	}
+	t.mu.Unlock()
+	resp.Body = &boundedBody{Reader: io.LimitReader(resp.Body, maxBody), Closer: resp.Body}
+	return resp, nil
+}
+
+type boundedBody struct {
+	io.Reader
+	io.Closer
+}
+
+// server is the engine's name (docker or podman) and version as its Server
+// header says, "" for what it does not say.
+func (t *transport) server() (name, version string) {
+	t.mu.Lock()
+	banner := t.banner
+	t.mu.Unlock()
+	product, _, _ := strings.Cut(banner, " ")
+	name, version, _ = strings.Cut(product, "/")
+	switch name {
+	case "Docker":
+		return "docker", clip(version, 64)
+	case "Libpod":
+		return "podman", clip(version, 64)
+	}
+	return "", ""
+}
+
+// listener is the PID that owns the socket, 0: not known.
+func (t *transport) listener() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.peer
+}
+
+// The values of evidence.Engine.Trouble.
+const (
+	troubleRefused = "refused" // a socket file that nobody listens on
+	troubleDenied  = "denied"
+	troubleTimeout = "timeout" // connected, or waiting for it, and no answer
+	troubleGone    = "gone"    // no socket there at all
+)
+
+// whatIsWrong names the trouble behind a failed call; "" when the engine did
+// answer and only this answer is of no use.
+func (t *transport) whatIsWrong(err error) string {
+	t.mu.Lock()
+	dialErr, answered := t.dialErr, t.answered
+	t.mu.Unlock()
+	var timeout net.Error
+	switch {
+	case errors.Is(dialErr, fs.ErrPermission):
+		return troubleDenied
+	case errors.Is(dialErr, fs.ErrNotExist), errors.Is(dialErr, unix.ENOTDIR):
+		return troubleGone
+	case errors.Is(dialErr, unix.EAGAIN): // the backlog of a socket that nobody accepts on
+		return troubleTimeout
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return troubleTimeout
+	case errors.As(dialErr, &timeout) && timeout.Timeout():
+		return troubleTimeout
+	case dialErr != nil, !answered:
+		return troubleRefused
+	}
+	return ""
+}
+
+// refused: the last dial met a socket or port that nobody listens on.
+func (t *transport) refused() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return errors.Is(t.dialErr, unix.ECONNREFUSED)
+}
+
+// tlsFiles is a directory with ca.pem, cert.pem and key.pem, each optional.
+type tlsFiles struct {
+	dir        string
+	skipVerify bool
+}
+
+func (f *tlsFiles) config() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.skipVerify} //nolint:gosec // the user's choice, as in docker
+	ca, err := os.ReadFile(filepath.Join(f.dir, "ca.pem"))
+	switch {
+	case err == nil:
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(ca) {
+			return nil, fmt.Errorf("no certificate in %s", filepath.Join(f.dir, "ca.pem"))
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("reading the engine's CA: %w", err)
+	}
+	cert, err := tls.LoadX509KeyPair(filepath.Join(f.dir, "cert.pem"), filepath.Join(f.dir, "key.pem"))
+	switch {
+	case err == nil:
+		c.Certificates = []tls.Certificate{cert}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("reading the client certificate: %w", err)
+	}
+	return c, nil
+}

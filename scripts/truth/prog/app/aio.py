@@ -1,0 +1,5 @@
+from aiohttp import web
+
+
+def init(argv):
+    return web.Application()

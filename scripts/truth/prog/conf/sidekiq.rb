@@ -1,0 +1,4 @@
+class Job
+  include Sidekiq::Worker
+  def perform; end
+end

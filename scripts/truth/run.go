@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/whystuck/whystuck/scripts/truth/cases"
+)
+
+// Result is one case: what was seen, what was said, what happened.
+type Result struct {
+	Name     string            `json:"name"`
+	Group    string            `json:"group"`
+	Command  string            `json:"command"`
+	Problem  string            `json:"problem,omitempty"`  // the case could not be measured
+	LeftOut  string            `json:"left_out,omitempty"` // what it needs is not there
+	Observed *Observed         `json:"observed,omitempty"`
+	Answers  map[string]Answer `json:"answers,omitempty"` // root, proc, user
+
+	Unknowable bool   `json:"unknowable,omitempty"`
+	Tree       string `json:"tree,omitempty"` // the processes as they were looked at
+}
+
+// caseMax is far above what any case takes: 40 s to get ready, 8 to settle, 30 for the stop.
+const caseMax = 2 * time.Minute
+
+// runAll runs the cases, some at a time: nearly all of their time is waiting.
+func (b *truthBed) runAll(ctx context.Context, chosen []cases.Case) []Result {
+	results := make([]Result, len(chosen))
+	slots := make(chan struct{}, b.options.parallel)
+	var wg sync.WaitGroup
+	for i, c := range chosen {
+		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			ctx, cancel := context.WithTimeout(ctx, caseMax)
+			defer cancel()
+			results[i] = b.runCase(ctx, c)
+			fmt.Fprintln(os.Stderr, results[i].line())
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+func (b *truthBed) runCase(ctx context.Context, c cases.Case) Result {
+	r := Result{Name: c.Name, Group: c.Group, Command: oneLine(c), Unknowable: c.Unknowable}
+	for _, path := range c.Needs {
+		if _, err := os.Lstat(filepath.Join(b.root, path)); err != nil {
+			r.LeftOut = path + " is not in the root file system"
+			return r
+		}
+	}
+	defer b.remove(c)
+	look, err := b.start(ctx, c)
+	if err != nil {
+		r.Problem = err.Error()
+		if look.id != "" {
+			r.Problem += "; its log ends: " + string(tail([]byte(b.logs(ctx, look.id)), 500))
+		}
+		return r
+	}
+	r.Tree = describe(look.pid)
+	if b.options.predict {
+		r.Answers = b.ask(ctx, c, look.id)
+	}
+	o := b.observe(ctx, c, look)
+	r.Observed = &o
+	for who, a := range r.Answers {
+		r.Answers[who] = a.compare(c, o)
+	}
+	return r
+}
+
+// started is a container that is up.
+type started struct {
+	id  string
+	pid int
+}
+
+// start runs the container and waits until it has settled.
+func (b *truthBed) start(ctx context.Context, c cases.Case) (started, error) {
+	var s started
+	if len(c.Beside) > 0 {
+		if _, err := b.engine.Run(ctx, append([]string{"--name", c.Name + "-beside", image}, c.Beside...)...); err != nil {
+			return s, err
+		}
+	}
+	args := []string{"--name", c.Name, "-v", b.programs + ":" + cases.Mount + ":ro"}
+	args = append(args, c.Options...)
+	id, err := b.engine.Run(ctx, append(append(args, image), c.Command...)...)
+	if err != nil {
+		return s, err
+	}
+	s.id = id
+	if c.Ready != "" {
+		if err := b.waitLog(ctx, id, c.Ready); err != nil {
+			return s, err
+		}
+	}
+	for _, command := range c.Exec {
+		if _, errOut, code := b.engine.Docker(ctx, append([]string{"exec", "-d", id}, command...)...); code != 0 {
+			return s, fmt.Errorf("docker exec %s: %s", strings.Join(command, " "), errOut)
+		}
+	}
+	out, _, _ := b.engine.Docker(ctx, "inspect", "-f", "{{.State.Pid}}", id)
+	if s.pid, err = strconv.Atoi(strings.TrimSpace(out)); err != nil || s.pid == 0 {
+		return s, fmt.Errorf("the container ended by itself")
+	}
+	if err := settle(ctx, s.pid); err != nil {
+		return s, err
+	}
+	if c.Pause {
+		if _, errOut, code := b.engine.Docker(ctx, "pause", id); code != 0 {
+			return s, fmt.Errorf("docker pause: %s", errOut)
+		}
+	}
+	return s, nil
+}
+
+// remove clears the case away; it must also work when the context is done.
+func (b *truthBed) remove(c cases.Case) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	b.engine.Docker(ctx, "rm", "-f", "-v", c.Name)
+	if len(c.Beside) > 0 {
+		b.engine.Docker(ctx, "rm", "-f", "-v", c.Name+"-beside")
+	}
+}
+
+// describe tells the processes for the reader of a miss.
+func describe(pid int) string {
+	var lines []string
+	for _, p := range members(pid) {
+		argv, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p))
+		call, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", p))
+		nr, _, _ := strings.Cut(strings.TrimSpace(string(call)), " ")
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p))
+		var masks []string
+		for line := range strings.Lines(string(status)) {
+			if strings.HasPrefix(line, "Sig") && !strings.HasPrefix(line, "SigQ") {
+				masks = append(masks, strings.Join(strings.Fields(line), ""))
+			}
+		}
+		command := strings.TrimSpace(strings.ReplaceAll(string(argv), "\x00", " "))
+		lines = append(lines, fmt.Sprintf("%d %.120s [%s] syscall %s", p, command, strings.Join(masks, " "), nr))
+	}
+	return strings.Join(lines, "\n")
+}

@@ -49,7 +49,7 @@ var apps = []Program{
 			sint: ends(0, 0.1, "fast shutdown"), quit: {Ends: EndsYes, Code: -1, After: 0.1, Means: "immediate shutdown, recovery at the next start"},
 			hup: goesOn("reloads its configuration", "SIGINT"),
 		}, Source: "postgresql.org server-shutdown.html", Case: "postgres-term"},
-	{ID: "mariadbd", Kind: KindApp, Names: []string{"mariadbd", "mysqld"},
+	{ID: "mariadbd", Kind: KindApp, Names: []string{"mariadbd", "mysqld"}, Fetches: true,
 		Responses: map[int]Response{
 			term: ends(0, 0.3, "clean shutdown"), hup: goesOn("flushes logs and tables", "SIGTERM"),
 		}, Source: "mariadb.com shutdown; mysql unix-signal-response", Case: "mariadbd"},

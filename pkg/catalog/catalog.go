@@ -42,6 +42,9 @@ type Program struct {
 	// NeverWaits: it neither uses sigwait nor signalfd, so its masks mean what
 	// they say even where its system call could not be read.
 	NeverWaits bool
+	// Fetches: it fetches its signals by sigwait or a signalfd. Where that could
+	// not be seen, its masks would say that it drops them.
+	Fetches bool
 	// Forward says how an init or wrapper passes signals on; nil: it does not.
 	Forward *Forward
 	// Responses by signal number; a signal that is missing is not known.

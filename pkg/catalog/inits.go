@@ -11,7 +11,7 @@ func without(signals ...int) evidence.SigSet { return all &^ evidence.SetOf(sign
 // inits are programs made to be PID 1, and supervisors.
 var inits = []Program{
 	{
-		ID: "tini", Kind: KindInit, Names: []string{"tini", "tini-static", "docker-init"}, NeverWaits: false,
+		ID: "tini", Kind: KindInit, Names: []string{"tini", "tini-static", "docker-init"}, Fetches: true,
 		Forward: &Forward{
 			// tini.c configure_signals: it waits for all but these, and reaps on CHLD.
 			Passes: without(evidence.SIGFPE, evidence.SIGILL, evidence.SIGSEGV, evidence.SIGBUS, evidence.SIGABRT,
@@ -27,7 +27,7 @@ var inits = []Program{
 		Source: "krallin/tini src/tini.c", Case: "tini-handler",
 	},
 	{
-		ID: "dumb-init", Kind: KindInit, Names: []string{"dumb-init"},
+		ID: "dumb-init", Kind: KindInit, Names: []string{"dumb-init"}, Fetches: true,
 		Forward: &Forward{
 			Passes: without(evidence.SIGCHLD),
 			Reach:  ReachGroup, Waits: true, Code: CodeChild, WithoutCapKill: "lost",
@@ -40,7 +40,7 @@ var inits = []Program{
 		Source: "Yelp/dumb-init dumb-init.c", Case: "dumb-init-handler",
 	},
 	{
-		ID: "catatonit", Kind: KindInit, Names: []string{"catatonit", "podman-init"},
+		ID: "catatonit", Kind: KindInit, Names: []string{"catatonit", "podman-init"}, Fetches: true,
 		Forward: &Forward{
 			Passes: without(evidence.SIGFPE, evidence.SIGILL, evidence.SIGSEGV, evidence.SIGBUS, evidence.SIGABRT,
 				evidence.SIGTRAP, evidence.SIGSYS, evidence.SIGTTIN, evidence.SIGTTOU, evidence.SIGTSTP, evidence.SIGCHLD),
@@ -50,7 +50,7 @@ var inits = []Program{
 		Source: "openSUSE/catatonit catatonit.c", Case: "catatonit-handler",
 	},
 	{
-		ID: "s6-svscan", Kind: KindInit, Names: []string{"s6-svscan"},
+		ID: "s6-svscan", Kind: KindInit, Names: []string{"s6-svscan"}, Fetches: true,
 		Forward: &Forward{
 			Passes: evidence.SetOf(evidence.SIGTERM, evidence.SIGINT, evidence.SIGQUIT),
 			Reach:  ReachTree, Send: evidence.SIGTERM, Waits: true, Code: CodeFixed, Status: 0,
@@ -89,7 +89,7 @@ var inits = []Program{
 		Source: "supervisord.org running.html#signals", Case: "supervisord-handler",
 	},
 	{
-		ID: "systemd", Kind: KindInit, Names: []string{"systemd"},
+		ID: "systemd", Kind: KindInit, Names: []string{"systemd"}, Fetches: true,
 		Responses: map[int]Response{
 			evidence.SIGTERM:      {Ends: EndsNo, Means: "re-executes itself and goes on", Instead: "SIGRTMIN+3"},
 			evidence.SIGINT:       {Ends: EndsUnknown, Code: -1, Means: "starts ctrl-alt-del.target"},

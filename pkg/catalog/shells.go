@@ -10,6 +10,7 @@ var shells = []Program{
 	{ID: "mksh", Kind: KindShell, Names: []string{"mksh", "lksh"}, NeverWaits: true, Source: "mksh histrap.c, jobs.c", Case: "mksh-two"},
 	{ID: "ksh", Kind: KindShell, Names: []string{"ksh", "ksh93"}, NeverWaits: true, Source: "ksh93 sh/jobs.c, sh/fault.c", Case: "ksh-two"},
 	{ID: "fish", Kind: KindShell, Names: []string{"fish"}, NeverWaits: true, Source: "fish src/signal.cpp", Case: "fish-two"},
+	{ID: "yash", Kind: KindShell, Names: []string{"yash"}, NeverWaits: true, Source: "yash sig.c", Case: "yash-two"},
 	// sh is a shell of a flavour that could not be told.
 	{ID: "sh", Kind: KindShell, Names: []string{"sh"}, NeverWaits: true, Source: "POSIX sh", Case: "dash-two"},
 }

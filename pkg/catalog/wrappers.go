@@ -58,7 +58,7 @@ var wrappers = []Program{
 		Source: "remy/nodemon", Case: "nodemon",
 	},
 	{
-		ID: "script", Kind: KindWrapper, Names: []string{"script"},
+		ID: "script", Kind: KindWrapper, Names: []string{"script"}, Fetches: true,
 		Forward: &Forward{Passes: evidence.SetOf(evidence.SIGTERM, evidence.SIGINT, evidence.SIGQUIT), Reach: ReachChild,
 			Fixed: 2, Code: CodeFixed, Status: 0},
 		Source: "util-linux script.c, pty-session.c", Case: "script",

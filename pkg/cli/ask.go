@@ -125,11 +125,12 @@ func (j *judgeFlags) options(f *pflag.FlagSet, version string) (diagnose.Options
 }
 
 // signalNote is what to tell who asks for a stop signal that this engine's
-// `docker stop` cannot send ("" : it can). The docker command refuses -s there.
+// `docker stop` cannot send ("": it can). The docker command says nothing: its
+// client leaves -s out below API 1.42, and the configured signal is sent.
 func signalNote(apiVersion string) string {
 	var major, minor int
 	if n, _ := fmt.Sscanf(apiVersion, "%d.%d", &major, &minor); n != 2 || major > 1 || minor >= 42 {
 		return ""
 	}
-	return fmt.Sprintf("docker stop cannot send another signal to this engine (API %s, -s needs 1.42); judged all the same. docker kill -s can", apiVersion)
+	return fmt.Sprintf("docker stop -s is dropped with this engine (API %s, it needs 1.42): the configured signal is sent. docker kill -s sends another", apiVersion)
 }

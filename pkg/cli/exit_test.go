@@ -108,6 +108,16 @@ func TestCodeOfReport(t *testing.T) {
 	}
 }
 
+func TestNobodyTakesASignalThatDoesNotRun(t *testing.T) {
+	f := failOn{level: levelAbrupt, kill: true}
+	if got := f.codeOfContainer(&diagnose.Container{Verdict: diagnose.NotRunning}); got != exitTrouble {
+		t.Errorf("--kill of a container that does not run: code %d, want %d", got, exitTrouble)
+	}
+	if got := f.codeOfContainer(&diagnose.Container{Verdict: diagnose.Unknown}); got != exitUnknown {
+		t.Errorf("--kill where nothing can be told: code %d, want %d", got, exitUnknown)
+	}
+}
+
 func TestBugIsReported(t *testing.T) {
 	var errs strings.Builder
 	a := &app{System: System{Err: &errs, TempDir: t.TempDir(), Version: "1.2.3"}}

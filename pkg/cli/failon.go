@@ -13,6 +13,7 @@ type failOn struct {
 	level   int  // the least bad verdict that fails: see badness
 	unknown bool // "cannot tell" fails, instead of being code 3
 	assumed bool // so does a verdict that rests on an assumption
+	kill    bool // --kill asks about a signal, and only that counts
 }
 
 // Levels of badness. Refused and ghost are as bad as stuck: all three leave
@@ -62,10 +63,11 @@ func (f failOn) codeOfReport(r diagnose.Report) int {
 }
 
 func (f failOn) codeOfContainer(c *diagnose.Container) int {
-	if c.Signal != nil {
-		return f.codeOfSignal(c.Signal)
-	}
 	switch level := badness(c); {
+	case c.Signal != nil:
+		return f.codeOfSignal(c.Signal)
+	case f.kill && c.Verdict != diagnose.Unknown:
+		return exitTrouble // not running: there is nobody to take it
 	case level >= f.level:
 		return exitTrouble
 	case c.Verdict == diagnose.Unknown && !f.unknown:

@@ -120,6 +120,7 @@ func (r *asking) check(cmd *cobra.Command, args []string) error {
 	if r.failOn, err = parseFailOn(r.failWords); err != nil {
 		return &failure{exitUsage, err}
 	}
+	r.failOn.kill = r.judge.Kill != 0
 	if err := r.format.check(); err != nil {
 		return err
 	}

@@ -27,8 +27,7 @@ type disposition struct {
 	kind kind
 	conf Confidence
 	// opens: another thread than the leader is open to the signal while the
-	// leader blocks it. complete_signal() then ends the process by the default
-	// action even if it is the init of a PID namespace (measured: exit 143).
+	// leader blocks it, so that it is queued even for the init of a PID namespace.
 	opens bool
 	// unblocked: sigwait on a signal that was never blocked.
 	unblocked bool
@@ -52,6 +51,10 @@ func (c *inspection) dispose(p *evidence.Process, sig int) disposition {
 	}
 	lead := leader(p)
 	leadBlocks := blocks(lead, sig)
+	if row := c.program(p); row != nil && row.Fetches && !seen(p) && !p.Signals.Caught.Has(sig) && !p.Signals.Ignored.Has(sig) {
+		return disposition{kind: waited, conf: Likely, gap: fmt.Sprintf("/proc/%d/syscall", p.PID),
+			facts: []Evidence{maskFact(p, "SigIgn", p.Signals.Ignored, sig, "fetched by "+row.ID+", by its name and masks")}}
+	}
 	if lead != nil && awaits(p, lead, sig) != no {
 		return c.disposeWaiting(p, lead, sig)
 	}

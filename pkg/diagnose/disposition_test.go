@@ -96,7 +96,6 @@ func TestDefaultAction(t *testing.T) {
 		{"PID 1 drops it", proc{pid: 100, ns: 1, call: "pause"}, 0, Killed, 137},
 		{"PID 8 of another container's namespace dies", proc{pid: 100, ns: 8, call: "pause"}, 0, Stops, 143},
 		{"the host's namespace", proc{pid: 100, call: "pause"}, 0, Stops, 143},
-		{"PID 1 blocks it, another thread is open", proc{pid: 100, ns: 1, call: "pause", blk: []int{tTERM}, threads: []evidence.Task{thread(101, "pause")}}, 0, Stops, 143},
 		{"the same with a signal that dumps core", proc{pid: 100, ns: 1, call: "pause", blk: []int{tQUIT}, threads: []evidence.Task{thread(101, "pause")}}, tQUIT, Killed, 137},
 		{"a signal without action", proc{pid: 100, call: "pause"}, evidence.SIGWINCH, Killed, 137},
 		{"STOPSIGNAL SIGKILL", proc{pid: 100, ns: 1, call: "pause"}, evidence.SIGKILL, Abrupt, 137},

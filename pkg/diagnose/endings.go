@@ -128,8 +128,11 @@ func (c *inspection) killOrRemove(o *outlook, message string) *EndForecast {
 		after = waitExitEvent
 		text = fmt.Sprintf("Container %s PID %d is zombie and can not be killed. Use the --init option when creating containers to run an init inside the container that forwards signals and reaps processes", c.shortID(), c.root.PID)
 	}
-	return &EndForecast{Outcome: "stuck", ContainerEnds: &no,
-		Command: Command{Returns: true, AfterSeconds: &after, ExitStatus: status(1), Error: &text},
+	cmd := Command{Returns: true, AfterSeconds: &after, ExitStatus: status(1), Error: &text}
+	if h.timeless {
+		cmd.AfterSeconds, cmd.Error = nil, nil
+	}
+	return &EndForecast{Outcome: "stuck", ContainerEnds: &no, Command: cmd,
 		Steps: []Step{{Action: "SIGKILL to " + c.title(c.root), Effect: h.says},
 			{AtSeconds: after, Action: "docker gives up", Effect: text}}}
 }

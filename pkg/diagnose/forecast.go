@@ -349,17 +349,22 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 	at := float64(max(o.timeout, 0))
 	after := at + float64(wait)
 	o.command = Command{Returns: true, AfterSeconds: &after, ExitStatus: status(1), Error: &message}
+	if h.timeless {
+		o.command.AfterSeconds, o.command.Error = nil, nil
+	}
 	if o.timeout < 0 && o.root.ends != catalog.EndsYes {
 		o.command = Command{Returns: false}
 	}
 	if h.code == "WS206" && h.p == c.root {
-		// runc takes the zombie for gone; dockerd books it as exited while the
-		// threads live on, and the command ends well or not: a race.
-		o.command = Command{Returns: true, AfterSeconds: &after}
+		// runc takes the zombie for gone: the engine waits its own 10 s for the
+		// exit, books it as exited and reports success, while the threads live on.
+		after = waitExitEvent + waitStopExtra
+		o.command = returned(&after)
+		at = 0
 	}
 	o.cutSteps()
 	o.step(at, "SIGKILL to "+name(o.root.p), h.says)
-	o.step(after, "docker stop gives up", noExitEvent)
+	o.step(after, "docker stop returns", map[bool]string{true: "an error: " + noExitEvent, false: "as if all were well: booked as exited, and it lives"}[*o.command.ExitStatus != 0])
 }
 
 // cutSteps drops what follows the stop signal.

@@ -16,6 +16,8 @@ type hang struct {
 	conf Confidence
 	wait *catalog.Wait // nil when no frame is known
 	says string
+	// timeless: when docker gives up is not known.
+	timeless bool
 	// leaderZombie: docker kill then fails at once with its zombie message.
 	leaderZombie bool
 }
@@ -33,6 +35,7 @@ func (c *inspection) hangs() []hang {
 		}
 		for j := range p.Tasks {
 			if h := c.taskHang(p, &p.Tasks[j]); h != nil {
+				h.leaderZombie = p == c.root && p.Tasks[j].TID != p.PID && p.State != "D"
 				out = append(out, *h)
 			}
 		}
@@ -76,11 +79,39 @@ func (c *inspection) taskHang(p *evidence.Process, t *evidence.Task) *hang {
 	case "D":
 		return c.hangD(p, t)
 	case "t":
-		return &hang{p: p, t: t, code: "WS203", conf: Likely, says: fmt.Sprintf("held by its tracer, PID %d", p.TracerPID)}
+		if !tracerHangs(p) {
+			return nil // SIGKILL breaks the stop, and the tracer lets the dead go
+		}
+		return c.hangTraced(p, t)
 	case "S":
+		if tracerHangs(p) {
+			return c.hangTraced(p, t)
+		}
 		return c.hangFUSE(p, t)
 	}
 	return nil
+}
+
+// tracerHangs reports whether a tracer will not let a dying tracee go: it is
+// stopped itself, or it sits in something else than a wait for its tracees. A
+// tracer that could not be looked at is taken for a good one.
+func tracerHangs(p *evidence.Process) bool {
+	if p.TracerPID == 0 || p.TracerState == "" {
+		return false
+	}
+	switch p.TracerState {
+	case "T", "t", "D":
+		return true
+	}
+	return p.State == "t" && p.TracerCall != "" && p.TracerCall != "wait4" && p.TracerCall != "waitid"
+}
+
+// hangTraced: SIGKILL ends the stop, but a tracer that does not wait keeps the
+// dead task (state Z), or holds it once more at its exit (PTRACE_O_TRACEEXIT,
+// state t). Which of both stands in no file, and decides when docker gives up.
+func (c *inspection) hangTraced(p *evidence.Process, t *evidence.Task) *hang {
+	return &hang{p: p, t: t, code: "WS203", conf: Likely, timeless: true,
+		says: fmt.Sprintf("its tracer, PID %d, does not let it go", p.TracerPID)}
 }
 
 // hangD is for uninterruptible sleep. /proc shows D for killable sleeps too.

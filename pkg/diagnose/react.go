@@ -128,11 +128,14 @@ func (r *reaction) handled(note string, code int, after float64, conf Confidence
 // takeDefault is for a signal whose action is SIG_DFL.
 func (s *simulation) takeDefault(r *reaction) {
 	r.conf = r.disp.conf
+	if r.p.TracerPID != 0 {
+		r.conf = worse(r.conf, Likely) // a tracer may drop or change it
+	}
 	init := nsInit(r.p)
 	switch {
 	case doesNothing(r.sig):
 		r.stays(effectDiscarded, "does nothing by default", "WS116", r.conf)
-	case init && !(r.disp.opens && !dumpsCore(r.sig)):
+	case init && (!r.disp.opens || dumpsCore(r.sig)):
 		r.stays(effectDiscarded, "discarded: default action, and PID 1 of a PID namespace", "WS101", r.conf)
 		if r.disp.blind {
 			s.blindDefault(r)
@@ -140,7 +143,9 @@ func (s *simulation) takeDefault(r *reaction) {
 	case stops(r.sig):
 		r.stays(effectPending, "stops it, does not end it", "WS116", r.conf)
 	case r.disp.opens && init:
-		r.die("dies: PID 1 blocks it, but another thread is open to it")
+		// complete_signal may begin a group exit, or the open thread fetch it and
+		// drop it: on one and the same kernel both were measured.
+		r.stays(effectPending, "PID 1 blocks it, and another thread is open to it: it may end it, or be dropped", "WS101", Assumed)
 	default:
 		r.die("dies")
 	}
@@ -193,7 +198,7 @@ func (s *simulation) takeUnblockedWait(r *reaction) {
 // asleep in the kernel.
 func (s *simulation) held(r *reaction) bool {
 	p := r.p
-	queued := r.disp.kind != ignored && !(r.disp.kind == byDefault && nsInit(p) && p.TracerPID == 0 && !r.disp.opens)
+	queued := p.TracerPID != 0 || r.disp.kind != ignored && !(r.disp.kind == byDefault && nsInit(p) && !r.disp.opens)
 	switch {
 	case p.State == "Z" && livingThreads(p) > 0:
 		r.stays(effectCannotDie, "its leader is a zombie: signals are not delivered any more", "WS206", Likely)
@@ -203,7 +208,7 @@ func (s *simulation) held(r *reaction) bool {
 			r.why = "WS205"
 		}
 	case p.State == "t":
-		r.stays(effectPending, fmt.Sprintf("traced by PID %d, which holds it", p.TracerPID), "WS203", Likely)
+		r.stays(effectPending, fmt.Sprintf("held by its tracer, PID %d", p.TracerPID), "WS203", Likely)
 	case !queued: // dropped whatever the process is doing
 		return false
 	case p.State == "T" && r.sig != evidence.SIGCONT:
@@ -212,8 +217,8 @@ func (s *simulation) held(r *reaction) bool {
 		r.stays(effectPending, "frozen: the signal waits until it is thawed", "WS207", Likely)
 	case p.State == "D" && !s.c.paused() && sleepsOn(p):
 		return s.heldInKernel(r)
-	case p.TracerPID != 0 && r.disp.kind == byDefault:
-		r.open(effectUnknown, "its tracer decides", "")
+	case tracerHangs(p):
+		r.stays(effectPending, fmt.Sprintf("its tracer, PID %d, sees every signal first and does not answer", p.TracerPID), "WS203", Likely)
 	default:
 		return false
 	}

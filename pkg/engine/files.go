@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -72,6 +73,58 @@ func (h *home) readContainer(dir, id string) (filedContainer, error) {
 		f.labels = d.Config.value.Labels
 	}
 	return f, nil
+}
+
+// list reads all containers from the files.
+func (h *home) list(ctx context.Context) ([]listed, error) {
+	if h.data == "" {
+		return nil, errNoHome
+	}
+	type result struct {
+		list []listed
+		err  error
+	}
+	r, err := within(ctx, func() result {
+		list, err := h.readAll(ctx)
+		return result{list, err}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the containers below %s: %w", h.data, err)
+	}
+	return r.list, r.err
+}
+
+// maxContainers bounds the directories that are looked at.
+const maxContainers = 20000
+
+func (h *home) readAll(ctx context.Context) ([]listed, error) {
+	var out []listed
+	var firstErr error
+	for _, dir := range h.containerDirs() {
+		ids, err := h.fs.names(dir, maxContainers)
+		if err != nil && firstErr == nil {
+			firstErr = err
+		}
+		slices.Sort(ids)
+		for _, id := range ids {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			// One that is being removed has no files any more; others stay known.
+			if c, err := h.readContainer(dir, id); err == nil {
+				out = append(out, listedFrom(c))
+			}
+		}
+	}
+	if len(out) == 0 && firstErr != nil {
+		return nil, firstErr
+	}
+	return out, nil
+}
+
+func listedFrom(f filedContainer) listed {
+	c := f.container
+	return listed{id: c.ID, names: []string{c.Name}, image: c.Image, status: c.Status, labels: f.labels, known: c}
 }
 
 // runtimeState is what the OCI runtime keeps of a container: runc's state.json.

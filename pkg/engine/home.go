@@ -3,12 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
 // home is where one engine keeps its files, all paths as that engine sees them.
@@ -46,7 +42,7 @@ func (e *Engine) homeOf(ctx context.Context, how effort) (*home, error) {
 		e.homeMu.Lock()
 		defer e.homeMu.Unlock()
 		if e.home == nil && e.effort < how {
-			e.home, e.effort = e.searchHome(how), how
+			e.home, e.effort = e.searchHome(e.Describe().Trouble, how), how
 		}
 		return e.home
 	})
@@ -57,8 +53,8 @@ func (e *Engine) homeOf(ctx context.Context, how effort) (*home, error) {
 }
 
 // searchHome gives nil where the engine is not known and no options say it.
-func (e *Engine) searchHome(how effort) *home {
-	h := e.engineHome(how)
+func (e *Engine) searchHome(trouble string, how effort) *home {
+	h := e.engineHome(trouble, how)
 	if e.opt.DataRoot == "" && e.opt.ExecRoot == "" {
 		return h
 	}
@@ -77,14 +73,13 @@ func (e *Engine) searchHome(how effort) *home {
 	return h
 }
 
-func (e *Engine) engineHome(how effort) *home {
+func (e *Engine) engineHome(trouble string, how effort) *home {
 	if e.at.socket == "" {
 		return nil
 	}
 	if pid := e.enginePID(how); pid != 0 {
 		return homeOfProcess(e.opt.ProcRoot, pid)
 	}
-	trouble := e.Describe().Trouble
 	dead := trouble == troubleRefused || trouble == troubleGone
 	if dead && isDefaultSocket(e.at.socket) {
 		h := &home{}
@@ -175,119 +170,4 @@ func flagValue(argv []string, names ...string) string {
 		}
 	}
 	return value
-}
-
-// list reads all containers from the files.
-func (h *home) list(ctx context.Context) ([]listed, error) {
-	if h.data == "" {
-		return nil, errNoHome
-	}
-	type result struct {
-		list []listed
-		err  error
-	}
-	r, err := within(ctx, func() result {
-		list, err := h.readAll(ctx)
-		return result{list, err}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the containers below %s: %w", h.data, err)
-	}
-	return r.list, r.err
-}
-
-// maxContainers bounds the directories that are looked at.
-const maxContainers = 20000
-
-func (h *home) readAll(ctx context.Context) ([]listed, error) {
-	var out []listed
-	var firstErr error
-	for _, dir := range h.containerDirs() {
-		ids, err := h.fs.names(dir, maxContainers)
-		if err != nil && firstErr == nil {
-			firstErr = err
-		}
-		slices.Sort(ids)
-		for _, id := range ids {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			// One that is being removed has no files any more; others stay known.
-			if c, err := h.readContainer(dir, id); err == nil {
-				out = append(out, listedFrom(c))
-			}
-		}
-	}
-	if len(out) == 0 && firstErr != nil {
-		return nil, firstErr
-	}
-	return out, nil
-}
-
-func listedFrom(f filedContainer) listed {
-	c := f.container
-	return listed{id: c.ID, names: []string{c.Name}, image: c.Image, status: c.Status, labels: f.labels, known: c}
-}
-
-// learnStopTimeout finds the engine's default-stop-timeout, which the API does
-// not tell but in /info. Engines before 29.7 have none, and finding it out may
-// cost a look through all processes, so it is not tried there.
-func (e *Engine) learnStopTimeout(ctx context.Context) {
-	_, version := e.conn.server()
-	how := quick
-	if atLeast(version, 29, 7) {
-		how = thorough
-	} else if version != "" {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, filesDeadline)
-	defer cancel()
-	if h, err := e.homeOf(ctx, how); err == nil {
-		e.mu.Lock()
-		e.stop = h.stopTimeout
-		e.mu.Unlock()
-	}
-}
-
-// fileOf is what the engine's files say of one container; nil: nothing.
-func (e *Engine) fileOf(ctx context.Context, id string) *evidence.Container {
-	ctx, cancel := context.WithTimeout(ctx, filesDeadline)
-	defer cancel()
-	h, err := e.homeOf(ctx, thorough)
-	if err != nil {
-		return nil
-	}
-	c, err := within(ctx, func() *evidence.Container {
-		for _, dir := range h.containerDirs() {
-			if f, err := h.readContainer(dir, id); err == nil {
-				return f.container
-			}
-		}
-		return nil
-	})
-	if err != nil || c == nil {
-		return nil
-	}
-	e.used(sourceFiles)
-	return c
-}
-
-// recordCall bounds the reading of the runtime's record. It is taken beside the
-// inspect of a healthy engine and must not hold it up.
-const recordCall = filesDeadline / 2
-
-// recordOf is what the container runtime has on record for one container, the
-// zero value where that cannot be read.
-func (e *Engine) recordOf(ctx context.Context, id string) runtimeState {
-	ctx, cancel := context.WithTimeout(ctx, recordCall)
-	defer cancel()
-	h, err := e.homeOf(ctx, quick)
-	if err != nil {
-		return runtimeState{}
-	}
-	r, err := within(ctx, func() runtimeState { return h.record(id) })
-	if err != nil {
-		return runtimeState{}
-	}
-	return r
 }

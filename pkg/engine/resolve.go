@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
@@ -33,10 +35,6 @@ func (q Query) check() error {
 	return nil
 }
 
-// filesDeadline is what the engine's files may take where the API did not
-// answer. With the two call deadlines before it, it makes three seconds.
-const filesDeadline = time.Second
-
 // Resolve turns a query into targets: it lists, inspects the chosen ones, and
 // falls back to the engine's files. A name that cannot be resolved is a
 // TargetError and does not keep the others from being resolved. The error is an
@@ -46,7 +44,7 @@ func (e *Engine) Resolve(ctx context.Context, q Query) ([]evidence.Target, []evi
 	if err := q.check(); err != nil {
 		return nil, nil, err
 	}
-	list, err := e.list(ctx, true)
+	list, err := e.list(ctx, q)
 	if err != nil {
 		if list, err = e.listFiles(ctx, err); err != nil {
 			return nil, nil, err
@@ -69,7 +67,7 @@ func (e *Engine) Resolve(ctx context.Context, q Query) ([]evidence.Target, []evi
 
 // Names lists the names of the running containers, for shell completion.
 func (e *Engine) Names(ctx context.Context) ([]string, error) {
-	list, err := e.list(ctx, false)
+	list, err := e.asked(ctx, func(ctx context.Context) ([]listed, error) { return e.api.list(ctx, true) })
 	if err != nil {
 		return nil, e.unreachable(err, "")
 	}
@@ -82,16 +80,27 @@ func (e *Engine) Names(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// list asks the API. Ping and list have two call deadlines between them: a loaded
-// engine must not be taken for a dead one.
-func (e *Engine) list(ctx context.Context, all bool) ([]listed, error) {
+// list asks the API for the containers that can answer q. With several names the
+// whole list is taken: in a narrowed one the prefix of two ids may look unique.
+func (e *Engine) list(ctx context.Context, q Query) ([]listed, error) {
+	return e.asked(ctx, func(ctx context.Context) ([]listed, error) {
+		if len(q.Names) == 1 {
+			list, err := e.api.listNamed(ctx, q.Names[0])
+			if err != nil || len(lookup(list, q.Names[0])) > 0 {
+				return list, err
+			}
+		}
+		return e.api.list(ctx, false)
+	})
+}
+
+// asked runs a listing under its deadline and notes how it went. Ping and list
+// have two call deadlines between them: a loaded engine must not be taken for a
+// dead one.
+func (e *Engine) asked(ctx context.Context, f func(context.Context) ([]listed, error)) ([]listed, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*e.opt.CallTimeout)
 	defer cancel()
-	err := e.api.negotiate(ctx)
-	var list []listed
-	if err == nil {
-		list, err = e.api.list(ctx, all)
-	}
+	list, err := f(ctx)
 	if err != nil {
 		e.setTrouble(e.conn.whatIsWrong(err))
 		return nil, err
@@ -143,15 +152,22 @@ func (e *Engine) unreachable(cause error, files string) *Error {
 	case troubleTimeout:
 		text = fmt.Sprintf("no answer from the engine at %s within %s: it hangs or is overloaded; judge without it: whystuck --pid PID", where, 2*e.opt.CallTimeout)
 	case troubleRefused:
-		text = fmt.Sprintf("nothing answers at %s: start the engine, or judge without it: whystuck --pid PID", where)
-		if !e.conn.refused() {
-			text = fmt.Sprintf("what is at %s does not answer as an engine does: %s", where, oneLine(cause.Error()))
-		}
+		text = e.refusal(where, cause)
 	default:
 		text = fmt.Sprintf("the engine at %s gives no usable answer: %s", where, oneLine(cause.Error()))
 	}
 	if files != "" {
-		text += " (its files: " + oneLine(files) + ")"
+		text += " (the engine's files: " + oneLine(files) + ")"
 	}
 	return &Error{ExitCode: exitNoEngine, Message: text, Err: cause}
+}
+
+func (e *Engine) refusal(where string, cause error) string {
+	switch dial := e.conn.dialled(); {
+	case errors.Is(dial, unix.ECONNREFUSED):
+		return fmt.Sprintf("nothing answers at %s: start the engine, or judge without it: whystuck --pid PID", where)
+	case dial != nil:
+		return fmt.Sprintf("cannot reach the engine at %s: %s", where, oneLine(dial.Error()))
+	}
+	return fmt.Sprintf("what is at %s does not answer as an engine does: %s", where, oneLine(cause.Error()))
 }

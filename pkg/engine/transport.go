@@ -175,11 +175,11 @@ func (t *transport) whatIsWrong(err error) string {
 	return ""
 }
 
-// refused: the last dial met a socket or port that nobody listens on.
-func (t *transport) refused() bool {
+// dialled is how the last dial went.
+func (t *transport) dialled() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return errors.Is(t.dialErr, unix.ECONNREFUSED)
+	return t.dialErr
 }
 
 // tlsFiles is a directory with ca.pem, cert.pem and key.pem, each optional.

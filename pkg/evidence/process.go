@@ -25,7 +25,12 @@ type Process struct {
 	Flags     uint64 `json:"flags"`
 	TracerPID int    `json:"tracer_pid,omitempty"`
 	// TracerComm is the tracer's name, for the user.
-	TracerComm  string  `json:"tracer_comm,omitempty"`
+	TracerComm string `json:"tracer_comm,omitempty"`
+	// TracerState and TracerCall are the tracer's own state letter and system
+	// call: one that is stopped, or does not sit in a wait, lets nothing go. ""
+	// where they could not be read.
+	TracerState string  `json:"tracer_state,omitempty"`
+	TracerCall  string  `json:"tracer_call,omitempty"`
 	CoreDumping *bool   `json:"core_dumping,omitempty"`
 	Seccomp     *int    `json:"seccomp,omitempty"` // 0 off, 1 strict, 2 filter
 	UID         []int   `json:"uid,omitempty"`     // real, effective, saved, fs

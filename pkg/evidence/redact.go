@@ -47,6 +47,9 @@ func redactTarget(t *Target) {
 func redactContainer(c *Container) {
 	c.Entrypoint, c.Cmd = nil, nil
 	c.Error = maskPaths(c.Error)
+	for i := range c.Remains {
+		c.Remains[i].Path = ""
+	}
 	for i, opt := range c.SecurityOpt {
 		c.SecurityOpt[i] = maskSecurityOpt(opt)
 	}

@@ -89,6 +89,7 @@ var mayStay = map[string]bool{
 	"Container.StopSignal": true, "Container.PidMode": true, "Container.RestartPolicy": true, "Container.Runtime": true,
 	"Container.LogDriver": true, "Container.User": true, "Container.CapAdd": true, "Container.CapDrop": true, "Container.AppArmor": true,
 	"Container.Health": true, "Container.ExecIDs": true, "Container.Project": true, "Container.Service": true,
+	"Container.InspectTrouble": true, "Remain.Kind": true, "BashInside.Running": true,
 	"Cgroup.Freezer": true, "Event.Action": true, "Gap.Kind": true,
 	"Process.Comm": true, "Process.State": true, "Process.TracerComm": true, "Task.Comm": true, "Task.State": true, "Task.Wchan": true,
 	"Task.Stack": true, "Syscall.Name": true, "SecondLook.State": true, "SignalFD.How": true,

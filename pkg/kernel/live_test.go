@@ -128,7 +128,7 @@ const (
 )
 
 func handles(name string) func(evidence.Process) bool {
-	return func(p evidence.Process) bool { _, ok := p.Kernel.Handlers[name]; return ok }
+	return func(p evidence.Process) bool { _, ok := p.Kernel.Handlers[name]; return ok && p.State == "S" }
 }
 
 func sleeps(p evidence.Process) bool {
@@ -255,6 +255,9 @@ func TestInitOfNamespace(t *testing.T) {
 func TestLeaderExited(t *testing.T) {
 	s, bin := session(t), states(t)
 	p := settle(t, s, start(t, nil, bin, "leaderless"), func(p evidence.Process) bool { return p.State == "Z" })
+	if k := leader(p); k.TID != p.PID {
+		t.Errorf("the leader is not among %+v", p.Kernel.Tasks)
+	}
 	if _, ok := p.Kernel.Handlers["SIGTERM"]; !ok || len(p.Kernel.Tasks) != 2 {
 		t.Errorf("handlers %v, tasks %+v", p.Kernel.Handlers, p.Kernel.Tasks)
 	}
@@ -297,22 +300,26 @@ func TestNode(t *testing.T) {
 	bed.Require(t, "node")
 	plain := settle(t, s, start(t, nil, "node", "-e", "setInterval(()=>{}, 1e6)"), handles("SIGTERM"))
 	listens := settle(t, s, start(t, nil, "node", "-e", "process.on('SIGTERM', ()=>{}); setInterval(()=>{}, 1e6)"),
-		func(p evidence.Process) bool { return p.Kernel.Handlers["SIGTERM"].Flags&0x10000000 != 0 })
+		func(p evidence.Process) bool {
+			return p.State == "S" && p.Kernel.Handlers["SIGTERM"].Flags&0x10000000 != 0
+		})
 	own, user := plain.Kernel.Handlers["SIGTERM"], listens.Kernel.Handlers["SIGTERM"]
 	if own.Flags != 0x84000000 || user.Flags != 0x14000000 {
 		t.Errorf("flags %#x and %#x, want 0x84000000 (SA_RESETHAND) and 0x14000000 (SA_RESTART)", own.Flags, user.Flags)
 	}
 	for _, p := range []evidence.Process{plain, listens} {
 		gaps := s.Resolve(context.Background(), &p, evidence.SIGTERM)
-		t.Logf("%+v %v", p.Kernel.Handlers["SIGTERM"], gaps)
+		if h := p.Kernel.Handlers["SIGTERM"]; h.Offset == 0 || len(gaps) > 0 {
+			t.Errorf("%+v %v", h, gaps)
+		} else {
+			t.Logf("flags %#x: %q in %s", h.Flags, h.Symbol, h.File)
+		}
 	}
 }
 
 func TestBashTrap(t *testing.T) {
 	s := session(t)
-	p := settle(t, s, start(t, nil, "bash", "-c", "trap 'exit 0' TERM; read x; true"), func(p evidence.Process) bool {
-		return p.State == "S" && handles("SIGTERM")(p)
-	})
+	p := settle(t, s, start(t, nil, "bash", "-c", "trap 'exit 0' TERM; read x; true"), handles("SIGTERM"))
 	gaps := s.Resolve(context.Background(), &p, evidence.SIGTERM)
 	h := p.Kernel.Handlers["SIGTERM"]
 	if h.Symbol != "trap_handler" || !strings.HasSuffix(h.File, "/bash") || len(gaps) > 0 {
@@ -358,6 +365,51 @@ func TestPassesAgree(t *testing.T) {
 	}
 	if diff := cmp.Diff(one, all, cmp.AllowUnexported(group{}, task{}, action{})); diff != "" || len(one) != len(pids) {
 		t.Errorf("%d of %d processes; (-one by one +all at once):\n%s", len(one), len(pids), diff)
+	}
+}
+
+// More processes than the filter holds, at once and one after the other.
+func TestMoreThanTheFilterHolds(t *testing.T) {
+	require(t)
+	prog, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer prog.close()
+	me := os.Getpid()
+	many := func(from int) []int {
+		pids := []int{me}
+		for n := range int(prog.wanted.MaxEntries()) - 2 {
+			pids = append(pids, 1<<23+from+n) // above any PID: PID_MAX_LIMIT is 1<<22
+		}
+		return pids
+	}
+	for round, pids := range [][]int{many(0), many(1 << 20), many(0)} {
+		got, err := prog.read(context.Background(), pids)
+		if err != nil || len(got) != 1 || got[me] == nil {
+			t.Fatalf("round %d: %d processes, %v", round, len(got), err)
+		}
+	}
+}
+
+// A reader in a PID namespace of its own (docker in docker) must get the numbers
+// that its /proc has, not the first namespace's.
+func TestReaderInNamespace(t *testing.T) {
+	require(t)
+	bed.Require(t, "unshare")
+	if os.Getenv("WHYSTUCK_TEST_INSIDE") != "" {
+		t.Skip("is inside")
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const tests = "^(TestHandlerFlags|TestInitOfNamespace|TestLeaderExited|TestLockOwner|TestPassesAgree)$"
+	cmd := exec.Command("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", exe, "-test.v", "-test.run", tests)
+	cmd.Env = append(os.Environ(), "WHYSTUCK_TEST_INSIDE=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || bytes.Count(out, []byte("--- PASS")) < 4 {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

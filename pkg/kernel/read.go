@@ -1,17 +1,15 @@
 package kernel
 
 import (
+	"bufio"
 	"context"
-	"errors"
 	"fmt"
-
-	"github.com/cilium/ebpf"
 )
 
 // fewPIDs is up to how many processes are walked one by one where the kernel can
-// do that (Linux 6.1): opening and reading one costs FILL us however many
-// processes the host has, while a pass over the whole host costs FILL us for each of them.
-const fewPIDs = 16
+// do that (Linux 6.1). One such walk costs 20 us of processor time however many
+// processes the host has; a pass over all costs 0.8 us for each of the host's.
+const fewPIDs = 64
 
 // read runs the iterator for the given thread groups. Those that are gone are
 // absent from the result.
@@ -28,11 +26,12 @@ func (p *program) read(ctx context.Context, pids []int) (map[int]*group, error) 
 		return nil, fmt.Errorf("naming the wanted processes: %w", err)
 	}
 	groups := make(map[int]*group, len(pids))
+	in := bufio.NewReaderSize(nil, 32<<10) // what the kernel hands out at most
 	for _, pid := range passes {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := p.pass(pid, groups, wanted); err != nil {
+		if err := p.pass(pid, in, groups, func(pid int) bool { return wanted[pid] }); err != nil {
 			return nil, err
 		}
 	}
@@ -40,26 +39,28 @@ func (p *program) read(ctx context.Context, pids []int) (map[int]*group, error) 
 }
 
 // pass reads one walk: over process pid, or over all for 0.
-func (p *program) pass(pid int, groups map[int]*group, wanted map[int]bool) error {
+func (p *program) pass(pid int, in *bufio.Reader, groups map[int]*group, want func(pid int) bool) error {
 	f, err := openIterator(p.fd, pid)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return readRecords(f, groups, func(pid int) bool { return wanted[pid] })
+	in.Reset(f)
+	return readRecords(in, groups, want)
 }
 
 // setWanted adds the processes to the program's filter. What an earlier read left
-// there only costs time: read asks again. Key 0 switches the filter off, for more
-// processes than the map holds.
+// there only costs time, for read asks again. Key 0 switches the filter off, for
+// more processes than the map holds.
 func (p *program) setWanted(pids []int) error {
+	if p.named+len(pids) >= int(p.wanted.MaxEntries()) {
+		return p.wanted.Put(uint32(0), uint8(1))
+	}
 	keys := make([]uint32, len(pids))
 	for i, pid := range pids {
 		keys[i] = uint32(pid)
 	}
-	_, err := p.maps["wanted"].BatchUpdate(keys, make([]uint8, len(keys)), nil)
-	if err == nil || !errors.Is(err, ebpf.ErrKeyExist) && len(keys) <= int(p.maps["wanted"].MaxEntries())/2 {
-		return err
-	}
-	return p.maps["wanted"].Put(uint32(0), uint8(1))
+	p.named += len(pids)
+	_, err := p.wanted.BatchUpdate(keys, make([]uint8, len(keys)), nil)
+	return err
 }

@@ -44,18 +44,17 @@ type group struct {
 	actions []action
 }
 
-// readRecords adds what r holds to groups, by PID, leaving out groups that want
+// readRecords adds what in holds to groups, by PID, leaving out groups that want
 // refuses.
-func readRecords(r io.Reader, groups map[int]*group, want func(pid int) bool) error {
-	in := bufio.NewReaderSize(r, 64<<10)
-	buf := make([]byte, recordHead+actionsMax)
+func readRecords(in *bufio.Reader, groups map[int]*group, want func(pid int) bool) error {
+	var buf [recordHead + actionsMax]byte
 	for {
 		if _, err := io.ReadFull(in, buf[:recordHead]); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		size, err := bodyLen(buf)
+		size, err := bodyLen(buf[:])
 		if err != nil {
 			return err
 		}

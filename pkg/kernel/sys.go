@@ -75,10 +75,12 @@ type linkCreateAttr struct {
 	_           uint32
 }
 
-// taskInfo is union bpf_iter_link_info's task: at most one is not zero.
+// taskInfo is union bpf_iter_link_info's task: tid, pid, pid_fd, of which at most
+// one may be set.
 type taskInfo struct {
-	tid, pid, pidFd uint32
-	_               uint32
+	_   uint32
+	pid uint32
+	_   [2]uint32
 }
 
 // openIterator opens a pass over the tasks of one thread group (pid 0: of all, in

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -132,6 +133,24 @@ func stateOf(pid int) string {
 	}
 	s, _ := parseStat(data)
 	return s.State
+}
+
+// asleep reports whether a process rests where it sleeps: a task on its way there
+// is in S already and has no wait channel yet.
+func asleep(pid int) bool {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
+	return stateOf(pid) == "S" && string(data) != "0"
+}
+
+// inCall reports whether a process sleeps in the named system call.
+func inCall(t testing.TB, pid int, name string) bool {
+	t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := parseSyscall(data, runtime.GOARCH)
+	return c != nil && c.Name == name
 }
 
 // containerID is a made-up id, as Docker's.

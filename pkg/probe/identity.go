@@ -28,9 +28,12 @@ func (l *look) identify() {
 		id, want = l.t.Container.ID, l.t.Container.RuntimeStart
 	}
 	vouched := l.t.Identity != nil && l.t.Identity.Here
-	f, ok := once(l, l.p.cfg.ReadTimeout, func(r *reader) idFacts { return r.idFacts(pid, id) })
+	f, ok := once(l, l.p.cfg.Total, func(r *reader) idFacts { return r.idFacts(pid, id) })
 	if !ok {
+		// No answer is no proof that there is no such process.
+		l.t.Identity = &evidence.Identity{Alive: true, Here: true}
 		l.gap(evidence.GapTimeout, l.p.pidPath(pid, fileCgroup.name), fileCgroup.matters)
+		return
 	}
 	l.cgroups, l.group = f.lines, f.group
 	l.t.Identity = judgeIdentity(f, pid, id, want, vouched)

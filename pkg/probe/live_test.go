@@ -17,7 +17,7 @@ import (
 func TestMasks(t *testing.T) {
 	cmd, _ := running(t, nil, "masks")
 	pid := cmd.Process.Pid
-	eventually(t, "pause", func() bool { return stateOf(pid) == "S" })
+	eventually(t, "pause", func() bool { return asleep(pid) && inCall(t, pid, "pause") })
 	p := process(t, lookAtPID(t, pid), pid)
 	if p.Signals == nil || !p.Signals.Caught.Has(evidence.SIGTERM) || !p.Signals.Ignored.Has(evidence.SIGHUP) {
 		t.Fatalf("signals %+v", p.Signals)
@@ -44,14 +44,13 @@ func TestMasks(t *testing.T) {
 // tells a process in sigwait from one that handles nothing.
 func TestSigwait(t *testing.T) {
 	cmd, _ := running(t, nil, "sigwait")
-	eventually(t, "sleep", func() bool { return stateOf(cmd.Process.Pid) == "S" })
-	p := process(t, lookAtPID(t, cmd.Process.Pid), cmd.Process.Pid)
-	task := p.Tasks[0]
+	var task evidence.Task
+	eventually(t, "do_sigtimedwait", func() bool { // a task on its way to sleep has no wchan yet
+		task = process(t, lookAtPID(t, cmd.Process.Pid), cmd.Process.Pid).Tasks[0]
+		return task.Wchan != nil && bareSymbol(*task.Wchan) == "do_sigtimedwait"
+	})
 	if task.Syscall == nil || task.Syscall.Name != "rt_sigtimedwait" || task.Syscall.Args[0] == 0 {
 		t.Errorf("system call %+v", task.Syscall)
-	}
-	if task.Wchan == nil || bareSymbol(*task.Wchan) != "do_sigtimedwait" {
-		t.Errorf("wchan %v", task.Wchan)
 	}
 	if *task.Blocked != 0 {
 		t.Errorf("blocked %v: this kernel does not hide it any more", task.Blocked)
@@ -75,21 +74,22 @@ func TestSigwaitInOneThread(t *testing.T) {
 
 func TestSignalFD(t *testing.T) {
 	tests := map[string]struct {
+		call    string
 		watched *bool
 		how     string
 	}{
-		"read":   {ptr(true), "read"},
-		"epoll":  {ptr(true), "epoll"},
-		"nested": {ptr(true), "epoll"},
-		"other":  {ptr(false), ""},
-		"none":   {ptr(false), ""},
-		"poll":   {nil, "poll"},
+		"read":   {"read", ptr(true), "read"},
+		"epoll":  {"epoll_wait", ptr(true), "epoll"},
+		"nested": {"epoll_wait", ptr(true), "epoll"},
+		"other":  {"epoll_wait", ptr(false), ""},
+		"none":   {"pause", ptr(false), ""},
+		"poll":   {"poll", nil, "poll"},
 	}
 	for how, want := range tests {
 		t.Run(how, func(t *testing.T) {
 			cmd, words := running(t, nil, "signalfd", how)
 			pid := cmd.Process.Pid
-			eventually(t, "sleep", func() bool { return stateOf(pid) == "S" })
+			eventually(t, "sleep", func() bool { return asleep(pid) && inCall(t, pid, want.call) })
 			p := process(t, lookAtPID(t, pid), pid)
 			if len(p.SignalFDs) != 1 {
 				t.Fatalf("signalfds %+v", p.SignalFDs)
@@ -284,9 +284,12 @@ func TestFrozenV1(t *testing.T) {
 	}
 	check := func(name string, self, above bool, by string) {
 		t.Helper()
-		eventually(t, name+" frozen", func() bool { return stateOf(cmd.Process.Pid) == "D" })
-		c := lookAt(t, cmd.Process.Pid).Cgroup
-		if c.Freezer != "FROZEN" || on(c.SelfFreezing) != self || on(c.ParentFreezing) != above || !strings.HasSuffix(by, c.FrozenBy) || c.FrozenBy == "" {
+		var c *evidence.Cgroup
+		eventually(t, name+" frozen", func() bool {
+			c = lookAt(t, cmd.Process.Pid).Cgroup
+			return c.Freezer == "FROZEN"
+		})
+		if stateOf(cmd.Process.Pid) != "D" || on(c.SelfFreezing) != self || on(c.ParentFreezing) != above || !strings.HasSuffix(by, c.FrozenBy) || c.FrozenBy == "" {
 			t.Errorf("%s: %+v, self %v, parent %v", name, c, on(c.SelfFreezing), on(c.ParentFreezing))
 		}
 	}
@@ -396,6 +399,44 @@ func TestIdentity(t *testing.T) {
 	t.Cleanup(func() { _ = os.Remove(dir); _ = os.Remove(usual + "/machine.slice") })
 	if id := look(0).Identity; !id.Here || id.Alive {
 		t.Errorf("its cgroup is here, but the PID is not in it: %+v", id)
+	}
+}
+
+// An init that ends while we look is no ghost: the engine has to be asked again.
+func TestEndsDuringTheLook(t *testing.T) {
+	needRoot(t)
+	init := child(t, pidNamespace(), "sleep", "0.3")
+	busy, _ := running(t, nil, "spin") // brings about the second look
+	cgroupFor(t, anyHierarchy(), init.Process.Pid, busy.Process.Pid)
+	done := make(chan error, 1)
+	target := &evidence.Target{PID: init.Process.Pid, Container: &evidence.Container{ID: containerID}}
+	go func() { done <- init.Wait() }()
+	New(Config{Interval: 700 * time.Millisecond}).Container(context.Background(), target)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if id := target.Identity; id.Alive || !id.Vanished || gapOf(target, evidence.GapGone, "proc/N") == nil {
+		t.Errorf("identity %+v, gaps %+v", id, target.Gaps)
+	}
+	if len(target.Processes) != 1 || target.Processes[0].PID != busy.Process.Pid {
+		t.Errorf("%d processes", len(target.Processes))
+	}
+}
+
+// --pid=container:X: who shares the namespace is seen, as an outsider.
+func TestSharedNamespace(t *testing.T) {
+	needRoot(t)
+	other, _ := running(t, pidNamespace(), "masks")
+	_, words := running(t, nil, "join", strconv.Itoa(other.Process.Pid))
+	pid, _ := strconv.Atoi(words[0])
+	cgroupFor(t, anyHierarchy(), pid)
+	target := &evidence.Target{PID: pid, Container: &evidence.Container{ID: containerID, PidMode: "container:x"}}
+	New(Config{}).Container(context.Background(), target)
+	if p := process(t, target, other.Process.Pid); !p.Outside || p.NSPID() != 1 {
+		t.Errorf("the other container's init %+v", p)
+	}
+	if p := process(t, target, pid); p.Outside {
+		t.Errorf("member %+v", p)
 	}
 }
 

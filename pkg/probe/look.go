@@ -15,7 +15,8 @@ import (
 // get copies and give back values, so that one left behind can do no harm.
 type look struct {
 	p      *Prober
-	ctx    context.Context
+	parent context.Context
+	ctx    context.Context // parent until the deadline of the look
 	cancel context.CancelFunc
 	t      *evidence.Target
 	// hung are the processes one of whose files did not answer: nothing more is
@@ -31,14 +32,23 @@ type look struct {
 }
 
 func (p *Prober) newLook(ctx context.Context, t *evidence.Target) *look {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Total)
 	if t.Processes == nil {
 		t.Processes = []evidence.Process{}
 	}
-	return &look{p: p, ctx: ctx, cancel: cancel, t: t, hung: map[int]bool{}, began: time.Now(), budget: maxTasksTarget}
+	l := &look{p: p, parent: ctx, cancel: func() {}, t: t, hung: map[int]bool{}, began: time.Now(), budget: maxTasksTarget}
+	l.allow(0)
+	return l
 }
 
-func (l *look) end() { l.cancel() }
+// perProcess is what a process may cost on a starved host; it takes 0.1 ms else.
+const perProcess = 2 * time.Millisecond
+
+// allow sets the deadline for a target of n processes: it is there to end what
+// hangs, not what is many.
+func (l *look) allow(n int) {
+	l.cancel()
+	l.ctx, l.cancel = context.WithDeadline(l.parent, l.began.Add(l.p.cfg.Total+time.Duration(n)*perProcess))
+}
 
 // noted is what a step saw and could not see.
 type noted[T any] struct {
@@ -54,13 +64,13 @@ func step[T any](p *Prober, work func(r *reader) T) noted[T] {
 	return noted[T]{v, r.gaps}
 }
 
-// each runs one step over several processes and applies what came, in their
-// order. work runs beside the look and must touch nothing of it; apply runs in
+// each runs one step over several processes, for at most d each, and applies what
+// came, in their order. work runs beside the look and must touch nothing of it; apply runs in
 // the look. A process that does not answer is given up for good, with a gap for f.
-func each[T any](l *look, f file, pids []int, work func(r *reader, pid int) T, apply func(pid int, v T)) {
+func each[T any](l *look, f file, d time.Duration, pids []int, work func(r *reader, pid int) T, apply func(pid int, v T)) {
 	pids = slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return l.hung[pid] })
 	p := l.p
-	b := runBatch(l.ctx, len(pids), p.cfg.ReadTimeout, func(i int) noted[T] {
+	b := runBatch(l.ctx, len(pids), d, func(i int) noted[T] {
 		return step(p, func(r *reader) T { return work(r, pids[i]) })
 	})
 	for i, pid := range pids {
@@ -103,10 +113,11 @@ func (l *look) process(pid int) *evidence.Process {
 // see takes the first, harmless pass over processes that were not seen yet.
 func (l *look) see(pids []int, how seeing) {
 	pids = slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return l.process(pid) != nil })
+	l.allow(len(l.t.Processes) + len(pids))
 	var seen []evidence.Process
 	budget := &atomic.Int64{} // shared by the steps
 	budget.Store(int64(l.budget))
-	each(l, fileStatus, pids, func(r *reader, pid int) *evidence.Process {
+	each(l, fileStatus, l.p.cfg.Total, pids, func(r *reader, pid int) *evidence.Process {
 		v := r.readProcess(pid, int(budget.Load()), how.leaderOnly)
 		if v != nil {
 			budget.Add(-int64(len(v.Tasks)))

@@ -24,7 +24,7 @@ func (l *look) containerMembers() []int {
 	var pids []int
 	if g := l.group; g.path != "" {
 		var ok bool
-		if pids, ok = once(l, l.p.cfg.ReadTimeout, func(r *reader) []int { return r.members(g) }); !ok {
+		if pids, ok = once(l, l.p.cfg.Total, func(r *reader) []int { return r.members(g) }); !ok {
 			l.gap(evidence.GapTimeout, g.dir+"/"+fileProcs.name, fileProcs.matters)
 		}
 	} else if l.t.Identity.Alive {
@@ -57,7 +57,7 @@ func (l *look) hostPIDNS(init *evidence.Process) *bool {
 	if init == nil {
 		return nil
 	}
-	own, _ := once(l, l.p.cfg.ReadTimeout, (*reader).ownNS)
+	own, _ := once(l, l.p.cfg.Total, (*reader).ownNS)
 	return sameNS(own, init.PIDNS, init.NSPIDs)
 }
 
@@ -103,7 +103,7 @@ func (l *look) troubled(pid int) bool {
 	if pid <= 1 {
 		return false
 	}
-	state, _ := once(l, l.p.cfg.ReadTimeout, func(r *reader) string {
+	state, _ := once(l, l.p.cfg.Total, func(r *reader) string {
 		st, err := r.readStat(pid)
 		if err != nil {
 			return ""

@@ -46,7 +46,7 @@ func (l *look) passCalls() {
 		exiting[l.t.Processes[i].PID] = dying(&l.t.Processes[i])
 	}
 	all := l.pids(func(*evidence.Process) bool { return true })
-	each(l, fileSyscall, all, func(r *reader, pid int) []taskCalls {
+	each(l, fileSyscall, l.p.cfg.ReadTimeout, all, func(r *reader, pid int) []taskCalls {
 		return r.readCalls(pid, exiting[pid], tasks[pid])
 	}, func(pid int, calls []taskCalls) {
 		p := l.process(pid)
@@ -91,7 +91,7 @@ func (l *look) passSignalFDs() {
 		return
 	}
 	tasks, safe := l.taskCopies(), epollSafe(l.t.Processes)
-	each(l, fileFD, some, func(r *reader, pid int) []evidence.SignalFD {
+	each(l, fileFD, l.p.cfg.ReadTimeout, some, func(r *reader, pid int) []evidence.SignalFD {
 		return r.signalFDs(pid, tasks[pid], safe)
 	}, func(pid int, fds []evidence.SignalFD) { l.process(pid).SignalFDs = fds })
 }
@@ -108,7 +108,7 @@ func (l *look) passAgain() {
 		return
 	}
 	seen := l.seen
-	looks, _ := once(l, l.p.cfg.ReadTimeout, func(r *reader) []*evidence.SecondLook { return r.secondLook(ids, seen) })
+	looks, _ := once(l, l.p.cfg.Total, func(r *reader) []*evidence.SecondLook { return r.secondLook(ids, seen) })
 	for i, again := range looks {
 		l.t.Processes[ids[i].process].Tasks[ids[i].task].Again = again
 	}
@@ -123,7 +123,7 @@ func (l *look) passWords() {
 		}
 	}
 	stdio := l.stdioMatters()
-	each(l, fileCmdline, safe, func(r *reader, pid int) words { return r.readWords(pid, stdio[pid]) },
+	each(l, fileCmdline, l.p.cfg.ReadTimeout, safe, func(r *reader, pid int) words { return r.readWords(pid, stdio[pid]) },
 		func(pid int, w words) {
 			p := l.process(pid)
 			p.Stdio, p.Exe, p.Argv = w.stdio, w.exe, w.argv
@@ -150,13 +150,13 @@ func (l *look) stdioMatters() map[int]bool {
 
 // shortLook is a look in which no number can have come round: PIDs are given
 // out in a circle, and the smallest usual one (32768) takes seconds to fill.
-const shortLook = 50 * time.Millisecond
+const shortLook = 500 * time.Millisecond
 
 // verify drops what ended or became another process during the look.
 func (l *look) verify() {
 	short := time.Since(l.began) < shortLook
 	pids := l.pids(func(p *evidence.Process) bool { return !short || p.PID == l.t.PID })
-	now, ok := once(l, l.p.cfg.ReadTimeout, func(r *reader) map[int]uint64 {
+	now, ok := once(l, l.p.cfg.Total, func(r *reader) map[int]uint64 {
 		out := make(map[int]uint64, len(pids))
 		for _, pid := range pids {
 			if st, err := r.readStat(pid); err == nil {

@@ -17,11 +17,13 @@ import (
 func (p *Prober) PID(ctx context.Context, asked string, pid int) (evidence.Target, error) {
 	t := evidence.Target{Asked: asked}
 	l := p.newLook(ctx, &t)
-	defer l.end()
-	at, ok := once(l, p.cfg.ReadTimeout, func(r *reader) whereabouts { return r.whereabouts(pid) })
+	defer func() { l.cancel() }()
+	at, ok := once(l, p.cfg.Total, func(r *reader) whereabouts { return r.whereabouts(pid) })
 	switch {
+	case !ok && ctx.Err() != nil:
+		return t, fmt.Errorf("looking at process %d: %w", pid, ctx.Err())
 	case !ok:
-		return t, fmt.Errorf("looking at process %d: /proc did not answer in %s", pid, p.cfg.ReadTimeout)
+		return t, fmt.Errorf("looking at process %d: /proc did not answer in %s", pid, p.cfg.Total)
 	case at.pid == 0:
 		return t, fmt.Errorf("no such process: %d", pid)
 	}

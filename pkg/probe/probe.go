@@ -26,16 +26,19 @@ import (
 type Config struct {
 	Proc string // root of procfs, "" for /proc
 	Sys  string // root of sysfs, "" for /sys
-	// ReadTimeout is how long one step over one process may take, 0 for 250 ms.
+	// ReadTimeout is how long a step over one process may take that may block, 0
+	// for 400 ms. The harmless ones may take Total: on a starved host a status
+	// comes late, and without it there is no verdict.
 	ReadTimeout time.Duration
-	// Total is how long the look at one target may take, 0 for 1.5 s.
+	// Total is how long the look at one target may take, 0 for 1.5 s; crowds get
+	// 2 ms more for each process.
 	Total time.Duration
 	// Interval is the time between two looks at a task in D or R, 0 for 30 ms.
 	Interval time.Duration
 }
 
 const (
-	defaultRead     = 250 * time.Millisecond
+	defaultRead     = 400 * time.Millisecond
 	defaultTotal    = 1500 * time.Millisecond
 	defaultInterval = 30 * time.Millisecond
 )
@@ -101,7 +104,7 @@ func (p *Prober) cgroupRoot() string { return filepath.Join(p.cfg.Sys, "fs", "cg
 // when the context or the deadline ends.
 func (p *Prober) Container(ctx context.Context, t *evidence.Target) {
 	l := p.newLook(ctx, t)
-	defer l.end()
+	defer func() { l.cancel() }()
 	l.identify()
 	if !l.t.Identity.Here {
 		return

@@ -32,12 +32,12 @@ const (
 )
 
 // findings writes each finding with its evidence and the ways out. The summary
-// is left out where the headline has said it.
-func (p *page) findings(list []diagnose.Finding, headline string) {
+// is left out where the screen has said it already.
+func (p *page) findings(list []diagnose.Finding, c diagnose.Container) {
 	for _, f := range list {
 		p.line()
 		p.hang("  "+p.s.severity(f.Severity, f.Code)+spaces(titleAt-2-textWidth(f.Code)), titleAt, f.Title)
-		if f.Summary != "" && !same(f.Summary, headline) && !same(f.Summary, f.Title) {
+		if !said(f, c) {
 			p.prose(titleAt, f.Summary)
 		}
 		p.evidence(f.Evidence)
@@ -46,6 +46,20 @@ func (p *page) findings(list []diagnose.Finding, headline string) {
 		}
 		p.line(spaces(fixAt), p.s.label(pad("more", labelAt)), "whystuck explain ", f.Code)
 	}
+}
+
+// said reports whether the headline, the finding's own title or the process's
+// note in the tree has the words of the summary.
+func said(f diagnose.Finding, c diagnose.Container) bool {
+	if f.Summary == "" || same(f.Summary, c.Headline) || same(f.Summary, f.Title) {
+		return true
+	}
+	for i := range c.Processes {
+		if q := &c.Processes[i]; q.PID == f.PID && q.Note != "" && strings.HasSuffix(f.Summary, ": "+q.Note) {
+			return true
+		}
+	}
+	return false
 }
 
 func same(a, b string) bool {

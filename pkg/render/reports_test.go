@@ -170,8 +170,8 @@ func notRunning() diagnose.Container {
 
 func pidns() diagnose.Container {
 	c := killedShell()
-	c.Kind, c.Name, c.Target, c.Image, c.Rm = evidence.KindPIDNS, "", "4180", "", nil
-	c.Signal = &diagnose.SignalForecast{Signal: "SIGUSR1", Outcome: "discarded", Confidence: diagnose.Certain, Effect: "default action, and PID 1 of a PID namespace"}
+	c.Kind, c.Name, c.Target, c.Image, c.Rm = evidence.KindPIDNS, "", "4121", "", nil
+	c.Signal = &diagnose.SignalForecast{Signal: "SIGUSR1", Outcome: "discarded", Confidence: diagnose.Certain, Effect: "discarded: default action, and PID 1 of a PID namespace"}
 	return c
 }
 
@@ -197,6 +197,7 @@ func hostile() diagnose.Container {
 func wideNames() diagnose.Container {
 	c := killedShell()
 	c.Name, c.Target = "网站-главный", "x"
+	c.Findings[0].Summary = "sh: discarded (PID 1)"
 	c.Headline = "PID 1 (シェル) は SIGTERM を捨てる; ノード (PID 7) has a handler and is never sent it, 🚀 whatever happens to it"
 	c.Processes[0].Argv = []string{"シェル", "-c", "ノード サーバー.js; true"}
 	c.Processes[1].Argv = []string{"ノード", "サーバー.js", "数据库连接参数很长很长很长很长很长很长很长很长很长"}

@@ -25,13 +25,11 @@ func Signals(w io.Writer, s *evidence.Snapshot, o Options) error {
 }
 
 func (p *page) targetSignals(t evidence.Target) {
-	parts := []string{t.Asked}
+	title, image := t.Asked, ""
 	if t.Container != nil {
-		parts = []string{firstOf(t.Container.Name, t.Asked), t.Container.Image}
+		title, image = firstOf(t.Container.Name, t.Asked), t.Container.Image
 	}
-	if t.PID > 0 {
-		parts = append(parts, fmt.Sprintf("PID %d", t.PID))
-	}
+	parts := headParts(title, image, t.PID)
 	p.line(p.s.bold(parts[0]), strings.TrimRight("  "+strings.Join(parts[1:], "  "), " "))
 	if len(t.Processes) == 0 {
 		p.line("  no process to look at")

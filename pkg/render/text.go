@@ -79,7 +79,7 @@ func (p *page) report(r diagnose.Report) {
 	if len(r.Host.Findings) > 0 {
 		p.separate()
 		p.line(p.s.bold("The engine and the host"))
-		p.findings(r.Host.Findings, "")
+		p.findings(r.Host.Findings, diagnose.Container{})
 	}
 	if len(r.Containers) > 1 {
 		p.line()
@@ -105,18 +105,12 @@ func (p *page) screen(r diagnose.Report, c diagnose.Container) {
 	p.timeline(c)
 	p.signal(c)
 	p.tree(c)
-	p.findings(shown(c, p.o), c.Headline)
+	p.findings(shown(c, p.o), c)
 	p.gaps(c)
 }
 
 func (p *page) title(c diagnose.Container) {
-	parts := []string{name(c)}
-	if c.Image != "" {
-		parts = append(parts, c.Image)
-	}
-	if c.PID > 0 {
-		parts = append(parts, fmt.Sprintf("PID %d", c.PID))
-	}
+	parts := headParts(name(c), c.Image, c.PID)
 	bold := p.fit(parts[0], p.width)
 	plain := p.fit(spaces(2)+strings.Join(parts[1:], "  "), p.width-textWidth(bold))
 	head, right := p.s.bold(bold)+plain, phrase(c)
@@ -127,6 +121,23 @@ func (p *page) title(c diagnose.Container) {
 		return
 	}
 	p.line(strings.TrimRight(head, " "), spaces(gap), p.s.verdict(c.Verdict, right))
+}
+
+// headParts are the words of a title, "" left out. What was asked for by its PID
+// has no other name.
+func headParts(name, image string, pid int) []string {
+	number := fmt.Sprintf("PID %d", pid)
+	if pid > 0 && (name == "" || "PID "+name == number) {
+		return []string{number}
+	}
+	parts := []string{name}
+	if image != "" {
+		parts = append(parts, image)
+	}
+	if pid > 0 {
+		parts = append(parts, number)
+	}
+	return parts
 }
 
 // name is what a container is called on the screen.

@@ -154,8 +154,8 @@ func signalWords(c diagnose.Container) string {
 	if s.Confidence != "" && s.Outcome != "unknown" {
 		text += ", " + string(s.Confidence)
 	}
-	if s.Effect != "" {
-		text += ": " + s.Effect
+	if effect := strings.TrimPrefix(s.Effect, s.Outcome+": "); effect != "" && effect != s.Outcome {
+		text += ": " + effect
 	}
 	return text
 }

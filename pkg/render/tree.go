@@ -206,9 +206,6 @@ func held(p *diagnose.Process) string {
 	return ""
 }
 
-// maxCommand bounds a command line before it is cut to its column.
-const maxCommand = 4096
-
 // command is a process's command line as one would type it, "comm" where it is
 // not known. A program's path is cut to its name.
 func command(p *diagnose.Process) string {
@@ -221,9 +218,6 @@ func command(p *diagnose.Process) string {
 	var b strings.Builder
 	b.WriteString(quoted(program(p.Argv[0])))
 	for _, arg := range p.Argv[1:] {
-		if b.Len() > maxCommand {
-			break
-		}
 		b.WriteString(" " + quoted(arg))
 	}
 	return b.String()

@@ -96,12 +96,11 @@ func wrap(s string, n int) []string {
 		if line != "" {
 			lines = append(lines, line)
 		}
-		for textWidth(word) > n {
-			var head string
-			head, word = split(word, n)
+		head, rest := split(word, n)
+		for ; rest != ""; head, rest = split(rest, n) {
 			lines = append(lines, head)
 		}
-		line = word
+		line = head
 	}
 	return append(lines, line)
 }

@@ -77,7 +77,7 @@ func (d *Daemon) start(ctx context.Context, driver string) error {
 		"--exec-root", d.ExecRoot(),
 		"--pidfile", d.path("pid"),
 		"--storage-driver", driver,
-		"--bridge=none", "--iptables=false", "--ip-forward=false",
+		"--bridge=none", "--iptables=false", "--ip-forward=false", "--log-level=warn",
 		"--cgroup-parent", "/" + d.cgroup,
 		"--exec-opt", "native.cgroupdriver=cgroupfs",
 	}

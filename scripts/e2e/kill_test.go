@@ -17,7 +17,7 @@ type killCase struct {
 	outcome string // DESIGN's words for `signal.outcome`
 	ends    bool   // the container ends
 	log     string // what PID 1 says, "" for nothing
-	exit    int    // whystuck's own exit code
+	exit    int    // whystuck's own exit code: 0 where the signal does what it is sent for
 }
 
 func killCases() []killCase {
@@ -31,9 +31,9 @@ func killCases() []killCase {
 		{name: "hup-init", run: cmd("--init", "lab", "reload"), signal: "HUP", outcome: "handled", log: "HEARD 1 "},
 		{name: "usr2-init", run: cmd("--init", "lab", "reload"), signal: "USR2", outcome: "dies", ends: true, exit: 1},
 		{name: "hup-pidhost", run: cmd("--pid=host", "lab", "default"), signal: "HUP", outcome: "dies", ends: true, exit: 1},
-		{name: "winch-ignored", run: cmd("--pid=host", "lab", "default"), signal: "WINCH", outcome: "ignored", exit: 1},
-		{name: "stop-stops", run: cmd("lab", "exit"), signal: "STOP", outcome: "stops", exit: 1},
-		{name: "kill-dies", run: cmd("lab", "exit"), signal: "KILL", outcome: "dies", ends: true, exit: 1},
+		{name: "winch-discarded", run: cmd("--pid=host", "lab", "default"), signal: "WINCH", outcome: "discarded", exit: 1},
+		{name: "stop-stops", run: cmd("lab", "exit"), signal: "STOP", outcome: "stops"},
+		{name: "kill-dies", run: cmd("lab", "exit"), signal: "KILL", outcome: "dies", ends: true},
 		{name: "dash-reload", run: shell("sh", "/siglab reload; true"), signal: "HUP", outcome: "discarded", exit: 1},
 		{name: "dash-trap-usr1", run: shell("sh", "trap 'echo HEARD 10 1' USR1; while true; do sleep 0.4; done"), signal: "USR1", outcome: "handled", log: "HEARD 10 1"},
 	}

@@ -5,31 +5,35 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
 // members are the PIDs of the cgroup that pid is in: what a container consists
-// of. It reads the "pids" controller of cgroup v1, or the unified hierarchy.
+// of, and pid itself: a zombie has left its cgroup (on v1 it is in the root one,
+// with the whole machine). It reads the "pids" controller of cgroup v1, or the
+// unified hierarchy.
 func members(pid int) []string {
+	own := []string{strconv.Itoa(pid)}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
-		return nil
+		return own
 	}
 	for _, line := range strings.Split(string(b), "\n") {
 		f := strings.SplitN(line, ":", 3)
-		if len(f) != 3 || f[1] != "pids" && f[1] != "" {
+		if len(f) != 3 || f[1] != "pids" && f[1] != "" || f[2] == "/" {
 			continue
 		}
 		procs, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", f[1], f[2], "cgroup.procs"))
 		if err == nil {
-			pids := strings.Fields(string(procs))
+			pids := append(own, strings.Fields(string(procs))...)
 			slices.Sort(pids)
-			return pids
+			return slices.Compact(pids)
 		}
 	}
-	return nil
+	return own
 }
 
 // fields of /proc/PID/status that a look must not change.

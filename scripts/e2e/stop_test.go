@@ -34,7 +34,9 @@ type stopCase struct {
 
 	truth
 	verdict diagnose.Verdict
-	sure    string // "certain", "sure" (certain or likely), or "assumed"
+	// sure is the wanted confidence: "certain", "sure" (certain or likely), "any",
+	// or "assumed", and then the rest of the forecast is not held.
+	sure string
 }
 
 // truth is what docker stop did.
@@ -71,8 +73,8 @@ func cmpOr(a, b string) string {
 	return b
 }
 
-// runStop tries again when nothing but the seconds disagree: on a machine with
-// more to do Docker itself is late. A wrong forecast is wrong each time.
+// runStop tries again when nothing but what a busy machine makes disagrees:
+// Docker itself is late then. A wrong forecast is wrong each time.
 func (l *lab) runStop(t *testing.T, c stopCase) {
 	for try := 1; ; try++ {
 		var p problems
@@ -126,7 +128,7 @@ func (l *lab) tryStop(t *testing.T, c stopCase, name string, p *problems) {
 		t.Logf("%-24s %s", c.name, l.stop(t, c, name))
 		return
 	}
-	said := l.askStop(t, c, name)
+	said := l.askStop(t, c, name, p)
 	did := l.stop(t, c, name)
 	t.Logf("%-24s %s: %s, %s", c.name, did, said.Verdict, said.Confidence)
 	if !c.varies {
@@ -166,18 +168,18 @@ func (l *lab) stop(t *testing.T, c stopCase, name string) truth {
 
 // askStop asks in every way that must give the same answer, and makes sure that
 // the questions changed nothing.
-func (l *lab) askStop(t *testing.T, c stopCase, name string) diagnose.Container {
+func (l *lab) askStop(t *testing.T, c stopCase, name string, p *problems) diagnose.Container {
 	pid := l.pid(t, name)
 	before, log := picture(pid), l.log(t, name)
 	said, a := l.judge(t, "", append(stopArgs(c), name)...)
 	if got, want := a.code, exitCode(said.Verdict); got != want {
 		t.Errorf("whystuck exits %d for the verdict %s, want %d", got, said.Verdict, want)
 	}
-	l.sameVerdict(t, "capture, then --from", said, l.capture(t, c, name))
-	l.sameVerdict(t, "capture --redact, then --from", said, l.capture(t, c, name, "--redact"))
+	p.sameVerdict("capture, then --from", said, l.capture(t, c, name))
+	p.sameVerdict("capture --redact, then --from", said, l.capture(t, c, name, "--redact"))
 	if pid != 0 && !c.noPID {
 		byPID, _ := l.judge(t, "", append(stopArgs(c), "-s", stopSignal(said), "--pid", strconv.Itoa(pid))...)
-		l.sameVerdict(t, "--pid", said, byPID)
+		p.sameVerdict("--pid", said, byPID)
 	}
 	if now, same := samePicture(pid, before); !same && !c.restless() {
 		t.Errorf("the container was changed by looking at it:\n%s\nthen\n%s", before, now)
@@ -213,11 +215,18 @@ func (l *lab) capture(t *testing.T, c stopCase, name string, flags ...string) di
 	return said
 }
 
-func (l *lab) sameVerdict(t *testing.T, how string, a, b diagnose.Container) {
-	t.Helper()
-	if a.Verdict != b.Verdict {
-		t.Errorf("%s: verdict %s (%s), directly %s (%s)", how, b.Verdict, b.Headline, a.Verdict, a.Headline)
+// sameVerdict counts "unknown" as late: on a machine that is too busy a read
+// may run into its deadline, and then that is the honest answer.
+func (p *problems) sameVerdict(how string, a, b diagnose.Container) {
+	if a.Verdict == b.Verdict {
+		return
 	}
+	s := fmt.Sprintf("%s: verdict %s (%s), directly %s (%s)", how, b.Verdict, b.Headline, a.Verdict, a.Headline)
+	if a.Verdict == diagnose.Unknown || b.Verdict == diagnose.Unknown {
+		p.late = append(p.late, s)
+		return
+	}
+	p.wrong = append(p.wrong, s)
 }
 
 // exitCode is the program's own for a verdict over one container.
@@ -282,7 +291,10 @@ func (p *problems) compareCommand(said diagnose.Command, did truth) {
 }
 
 func sure(want string, got diagnose.Confidence) bool {
-	if want == "sure" {
+	switch want {
+	case "any":
+		return true
+	case "sure":
 		return got == diagnose.Certain || got == diagnose.Likely
 	}
 	return string(got) == want

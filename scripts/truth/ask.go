@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -138,7 +140,7 @@ func (a Answer) compare(c cases.Case, o Observed) Answer {
 		return a
 	case c.Kill != "":
 		a.Right = word(sameKill(a.Verdict, o.Verdict))
-	case a.Verdict == o.Verdict:
+	case a.Verdict == o.Verdict || slices.Contains(c.Accept, a.Verdict):
 		a.Right = "right"
 	case endsInTime(a.Verdict) && endsInTime(o.Verdict) && !o.Heard:
 		a.Right = "open"
@@ -157,10 +159,10 @@ func (a Answer) compare(c cases.Case, o Observed) Answer {
 		}
 	}
 	if a.After != nil && o.Verdict == string(diagnose.Killed) {
-		near := *a.After-o.Seconds < 1 && o.Seconds-*a.After < 1
+		near := math.Abs(*a.After-o.KillSeconds) < 1
 		a.SecondsRight = &near
 		if !near {
-			a.Why = strings.TrimSpace(fmt.Sprintf("%s said %.1f s, was %.1f s", a.Why, *a.After, o.Seconds))
+			a.Why = strings.TrimSpace(fmt.Sprintf("%s said %.1f s, was %.1f s", a.Why, *a.After, o.KillSeconds))
 		}
 	}
 	return a

@@ -45,13 +45,16 @@ func guideCases(path string) ([]cases.Case, error) {
 	return all, nil
 }
 
-// guideBlock gives the cases of one block, none when it is no script.
+// guideBlock gives the cases of one block, none when it is no script. The line
+// "# expect: VERDICT" is what the guide promises; it is held to it.
 func guideBlock(block []string) []cases.Case {
-	name := ""
+	name, expect := "", ""
 	var body []string
 	for _, line := range block {
 		if n, ok := strings.CutPrefix(line, "# entrypoint:"); ok && name == "" {
 			name = strings.TrimSpace(n)
+		} else if e, ok := strings.CutPrefix(line, "# expect:"); ok {
+			expect = strings.TrimSpace(e)
 		} else if !strings.HasPrefix(line, "#!") {
 			body = append(body, line)
 		}
@@ -64,7 +67,7 @@ func guideBlock(block []string) []cases.Case {
 		if strings.HasPrefix(block[0], "#!") && strings.Contains(block[0], "bash") && shell != "bash" {
 			continue // a script that says it needs bash
 		}
-		all = append(all, cases.Guide(name, shell, first+"\n"+strings.Join(body, "\n")+"\n"))
+		all = append(all, cases.Guide(name, shell, first+"\n"+strings.Join(body, "\n")+"\n", expect))
 	}
 	return all
 }

@@ -69,12 +69,15 @@ func (b *truthBed) runCase(ctx context.Context, c cases.Case) Result {
 		}
 		return r
 	}
-	r.Tree = describe(look.pid)
+	r.Tree = describe(look.id)
 	if b.options.predict {
 		r.Answers = b.ask(ctx, c, look.id)
 	}
 	o := b.observe(ctx, c, look)
 	r.Observed = &o
+	if c.Expect != "" && c.Expect != o.Verdict {
+		r.Problem = fmt.Sprintf("the guide promises %s, it was %s: exit %s, %d of %d handlers finished", c.Expect, o.Verdict, code(o.ExitCode), o.Finished, o.Handlers)
+	}
 	for who, a := range r.Answers {
 		r.Answers[who] = a.compare(c, o)
 	}
@@ -116,7 +119,7 @@ func (b *truthBed) start(ctx context.Context, c cases.Case) (started, error) {
 	if s.pid, err = strconv.Atoi(strings.TrimSpace(out)); err != nil || s.pid == 0 {
 		return s, fmt.Errorf("the container ended by itself")
 	}
-	if err := settle(ctx, s.pid); err != nil {
+	if err := settle(ctx, s.id, c.Busy); err != nil {
 		return s, err
 	}
 	if c.Pause {
@@ -137,10 +140,14 @@ func (b *truthBed) remove(c cases.Case) {
 	}
 }
 
+// describeMax processes are told: more do not help the reader.
+const describeMax = 8
+
 // describe tells the processes for the reader of a miss.
-func describe(pid int) string {
+func describe(id string) string {
 	var lines []string
-	for _, p := range members(pid) {
+	all := members(id)
+	for _, p := range all[:min(len(all), describeMax)] {
 		argv, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p))
 		call, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", p))
 		nr, _, _ := strings.Cut(strings.TrimSpace(string(call)), " ")
@@ -153,6 +160,9 @@ func describe(pid int) string {
 		}
 		command := strings.TrimSpace(strings.ReplaceAll(string(argv), "\x00", " "))
 		lines = append(lines, fmt.Sprintf("%d %.120s [%s] syscall %s", p, command, strings.Join(masks, " "), nr))
+	}
+	if len(all) > describeMax {
+		lines = append(lines, fmt.Sprintf("and %d more", len(all)-describeMax))
 	}
 	return strings.Join(lines, "\n")
 }

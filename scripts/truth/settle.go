@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,28 +13,38 @@ import (
 	"time"
 )
 
-// Settling: the tree must not change for settleQuiet; daemons that come up
-// slowly have a text in their log instead (cases.Case.Ready), for readyMax.
+// Settling: for settleQuiet the processes must stay the same, and must not have
+// computed for more than settleTicks: on a loaded machine an interpreter that is
+// still importing looks the same for seconds. Some daemons have a text in their
+// log besides (cases.Case.Ready), for readyMax. Loops of short commands never
+// settle, and are looked at after busyMax.
 const (
 	settleMin   = 1500 * time.Millisecond
 	settleQuiet = time.Second
-	settleMax   = 8 * time.Second
+	settleTicks = 4 // of 1/100 s
+	settleMax   = 30 * time.Second
+	busyMax     = 3 * time.Second
 	readyMax    = 40 * time.Second
 	settleEvery = 200 * time.Millisecond
 )
 
 // settle waits until the processes of a container do what they will go on doing.
-func settle(ctx context.Context, pid int) error {
+func settle(ctx context.Context, id string, busy bool) error {
 	start := time.Now()
+	limit := settleMax
+	if busy {
+		limit = busyMax
+	}
 	var last string
+	var computed int
 	since := start
-	for time.Since(start) < settleMax {
-		now := tree(pid)
+	for time.Since(start) < limit {
+		now, ticks := tree(id)
 		if now == "" {
 			return fmt.Errorf("the container ended by itself")
 		}
-		if now != last {
-			last, since = now, time.Now()
+		if now != last || ticks > computed+settleTicks {
+			last, computed, since = now, ticks, time.Now()
 		}
 		if time.Since(start) >= settleMin && time.Since(since) >= settleQuiet {
 			return nil
@@ -47,11 +58,12 @@ func settle(ctx context.Context, pid int) error {
 	return nil // a tree that always changes is a case too (loops of short commands)
 }
 
-// tree describes the processes in the cgroup of pid, empty when there are none:
-// what they are and how they take signals, but not what they are doing.
-func tree(pid int) string {
+// tree describes the processes of a container, empty when there are none:
+// what they are and how they take signals, but not what they are doing; and how
+// long they have computed, in ticks of 1/100 s.
+func tree(id string) (description string, ticks int) {
 	var b strings.Builder
-	for _, p := range members(pid) {
+	for _, p := range members(id) {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p))
 		if err != nil {
 			continue
@@ -65,49 +77,56 @@ func tree(pid int) string {
 			}
 		}
 		b.WriteByte('\n')
+		ticks += computed(p)
 	}
-	return b.String()
+	return b.String(), ticks
 }
 
-// members are the processes in the same cgroup, exec'd ones too.
-func members(pid int) []int {
-	own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	if err != nil {
-		return nil
+// computed is utime and stime of a process, fields 14 and 15 of its stat, which
+// are counted from the last ) on: the name may hold anything.
+func computed(pid int) (ticks int) {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	for i := 11; i < 13 && i < len(f); i++ {
+		n, _ := strconv.Atoi(f[i])
+		ticks += n
 	}
-	return membersOf(cgroupDir(string(own)))
+	return ticks
 }
 
-// cgroupDir is the directory of a process's cgroup, from its /proc/PID/cgroup:
-// the one of the pids controller, or the only one.
-func cgroupDir(lines string) string {
-	dir := ""
-	for line := range strings.Lines(lines) {
-		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(f) != 3 {
-			continue
+// members are the processes of a container, exec'd ones too: those in its
+// cgroup, which is found by the container's id. /proc/PID/cgroup would not do:
+// it says / once the main thread has ended.
+func members(id string) []int {
+	for _, pattern := range []string{"/sys/fs/cgroup/pids/*/", "/sys/fs/cgroup/*/"} {
+		dirs, _ := filepath.Glob(pattern + id)
+		for _, dir := range dirs {
+			if pids := membersBelow(dir); len(pids) > 0 {
+				return pids
+			}
 		}
-		switch f[1] {
-		case "pids":
-			return filepath.Join("/sys/fs/cgroup/pids", f[2])
-		case "":
-			dir = filepath.Join("/sys/fs/cgroup", f[2])
-		}
 	}
-	return dir
+	return nil
 }
 
-func membersOf(cgroup string) []int {
-	b, err := os.ReadFile(filepath.Join(cgroup, "cgroup.procs"))
-	if err != nil {
-		return nil
-	}
+// membersBelow also looks into cgroups that the container made itself (systemd).
+func membersBelow(cgroup string) []int {
 	var pids []int
-	for _, f := range strings.Fields(string(b)) {
-		if pid, err := strconv.Atoi(f); err == nil {
-			pids = append(pids, pid)
+	_ = filepath.WalkDir(cgroup, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.Name() != "cgroup.procs" {
+			return nil // a cgroup that went away meanwhile has no members
 		}
-	}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil
+		}
+		for _, f := range strings.Fields(string(b)) {
+			if pid, err := strconv.Atoi(f); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+		return nil
+	})
 	slices.Sort(pids)
 	return pids
 }

@@ -123,6 +123,9 @@ func (t *Truth) summarize() {
 			s.Problems++
 			s.Failed = true
 			continue
+		case r.Problem != "":
+			s.Problems++
+			s.Failed = true
 		}
 		s.Measured++
 		if !r.Unknowable {

@@ -29,9 +29,13 @@ type peeker interface {
 // readBash reads a bash's traps and what it is doing.
 func readBash(img *image, m peeker, p *evidence.Process) (*evidence.BashInside, error) {
 	syms, err := img.exported("trap_list", "initialize_traps", "subshell_environment", "running_trap",
-		"this_shell_builtin", "wait_builtin", "wait_intr_flag", "executing_builtin")
-	if err != nil {
-		return nil, err
+		"this_shell_builtin", "wait_builtin", "wait_intr_flag", "executing_builtin", "interactive", "waiting_for_child")
+	_, traps := syms["trap_list"]
+	switch {
+	case !traps && exeName(p) == "sh": // dash and others have that name too
+		return nil, fmt.Errorf("sh is not bash: %w", errOther)
+	case err != nil:
+		return nil, fileError{err}
 	}
 	return bashFrom(syms, m, p)
 }
@@ -58,18 +62,35 @@ func bashFrom(syms map[string]symbol, m peeker, p *evidence.Process) (*evidence.
 	if running >= 1 && running <= bashSignals {
 		in.Running = trapName(int(running) - 1)
 	}
-	switch leaderCall(p) {
-	case "wait4", "waitid":
-		waiting := b.int32("wait_intr_flag") != 0 && b.pointer("this_shell_builtin") == syms["wait_builtin"].addr
-		in.Waiting = &waiting
-	case "read", "pselect6", "select":
-		reading := b.int32("executing_builtin") != 0
-		in.Reading = &reading
-	}
+	in.Waiting, in.Reading = b.doing(leaderCall(p))
 	if b.err != nil {
 		return nil, b.err
 	}
 	return in, nil
+}
+
+// doing tells the `wait` builtin from a foreground command, both in wait4, and
+// the read builtin from a read that traps do not interrupt (zread). Readline,
+// of an interactive shell, has rules of its own.
+func (b *bashMemory) doing(call string) (waiting, reading *bool) {
+	yes, no := true, false
+	switch call {
+	case "wait4", "waitid":
+		if b.int32("wait_intr_flag") != 0 && b.pointer("this_shell_builtin") == b.syms["wait_builtin"].addr {
+			return &yes, nil
+		}
+		return &no, nil
+	case "read", "pselect6", "select":
+		if b.int32("executing_builtin") != 0 {
+			return nil, &yes
+		}
+		// Before 5.0 every read ran traps; 5.1 is the first that can be told.
+		_, known := b.syms["waiting_for_child"]
+		if known && call == "read" && b.int32("interactive") == 0 {
+			return nil, &no
+		}
+	}
+	return nil, nil
 }
 
 // leaderCall is the system call that a single-threaded process sleeps in.

@@ -14,7 +14,7 @@ import (
 
 // buildGo compiles the test program with the toolchain of this test, or with
 // another one by its name (go1.20.14).
-func buildGo(t *testing.T, toolchain string, flags ...string) string {
+func buildGo(t testing.TB, toolchain string, flags ...string) string {
 	t.Helper()
 	bed.Require(t, "go")
 	dir := t.TempDir()

@@ -9,7 +9,7 @@ import (
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
-// runtime.sig of Go 1.10 to 1.27 on 64-bit Linux (runtime/sigqueue.go): a note
+// runtime.sig of Go 1.13 to 1.27 on 64-bit Linux (runtime/sigqueue.go): a note
 // of 8 bytes, the masks mask, wanted, ignored, recv of three 32-bit words each,
 // state, delivering, inuse. Signal n is bit n, not n-1.
 const (
@@ -17,7 +17,7 @@ const (
 	goWanted, goIgnored     = 20, 32
 	goMask, goRecv          = 8, 44
 	goState, goInUse        = 56, 64
-	goFirstMinor            = 10
+	goFirstMinor            = 13
 	goLastMinor             = 27
 	maxVersion, maxMainPath = 64, 512
 )
@@ -26,19 +26,22 @@ const (
 // and the signals asked for, which need a symbol table.
 func readGo(img *image, m peeker) (*evidence.GoInside, error) {
 	if _, ok := img.named(".go.buildinfo"); !ok {
-		return nil, fmt.Errorf("not a Go program of 1.13 or later: %w", errUnknown)
+		if _, ok := img.named(".gopclntab"); !ok {
+			return nil, fmt.Errorf("not a Go program: %w", errOther)
+		}
+		return nil, fileError{fmt.Errorf("no build information, Go before 1.13: %w", errUnknown)}
 	}
 	info, err := buildinfo.Read(img.r)
 	if err != nil {
-		return nil, fmt.Errorf("reading Go build information: %w: %w", err, errUnknown)
+		return nil, fileError{fmt.Errorf("reading Go build information: %w", err)}
 	}
 	g := &evidence.GoInside{Version: cut(info.GoVersion, maxVersion), Path: cut(info.Path, maxMainPath)}
 	if minor := goMinor(info.GoVersion); minor < goFirstMinor || minor > goLastMinor {
-		return g, fmt.Errorf("Go version %.40q: %w", info.GoVersion, errUnknown)
+		return g, fileError{fmt.Errorf("version %.40q of Go: %w", info.GoVersion, errUnknown)}
 	}
 	sig, err := img.hidden("runtime.sig", goSigSize, false)
 	if err != nil {
-		return g, err
+		return g, fileError{err}
 	}
 	data, err := m.peek(sig.addr, goSigSize)
 	if err != nil {

@@ -16,6 +16,7 @@ package inside
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -27,7 +28,7 @@ import (
 
 // limit is how long one process may take. The slowest reader needs 10 ms with a
 // warm page cache; what takes longer waits for a disk or a lock.
-const limit = 250 * time.Millisecond
+const limit = 500 * time.Millisecond
 
 // Annotate reads p's program and memory and fills p.Inside, Task.Awaited and
 // SignalFD.Watched. proc is the root of /proc. p must come from a look at the
@@ -108,8 +109,12 @@ func look(ctx context.Context, p *evidence.Process, proc string, plan plan) (f f
 	if plan.program != "" {
 		inside, err := program(t, p, plan.program)
 		f.inside = inside
-		if err != nil {
-			f.gaps = append(f.gaps, gapFor(p, proc, gapKind(err), matters[plan.program]))
+		if err != nil && !errors.Is(err, errOther) {
+			gap := gapFor(p, proc, gapKind(err), matters[plan.program])
+			if errors.As(err, &fileError{}) {
+				gap.Path = filepath.Join(filepath.Dir(gap.Path), "exe")
+			}
+			f.gaps = append(f.gaps, gap)
 		}
 	}
 	if err := t.stillSame(); err != nil {
@@ -123,12 +128,12 @@ func look(ctx context.Context, p *evidence.Process, proc string, plan plan) (f f
 func program(t *target, p *evidence.Process, name string) (*evidence.Inside, error) {
 	exe, err := openExe(t)
 	if err != nil {
-		return nil, err
+		return nil, fileError{err}
 	}
 	defer exe.close()
 	img, err := newImage(exe.r, t)
 	if err != nil {
-		return nil, err
+		return nil, fileError{err}
 	}
 	switch name {
 	case programBash:
@@ -160,16 +165,25 @@ func inside[T any](v *T, err error, set func(*evidence.Inside)) (*evidence.Insid
 // stopped, traced, dead or dying is not in a state that its memory describes.
 func untouchable(p *evidence.Process) string {
 	const exiting, signaled = 0x4, 0x400 // PF_EXITING, PF_SIGNALED
-	switch {
-	case p.State != "S" && p.State != "R":
-		return "state " + p.State
-	case p.Flags&(exiting|signaled) != 0:
+	if p.Flags&(exiting|signaled) != 0 {
 		return "it is dying"
 	}
+	leader := p.State
 	for i := range p.Tasks {
-		if p.Tasks[i].State == "D" {
-			return "thread " + strconv.Itoa(p.Tasks[i].TID) + " is in state D"
+		t := &p.Tasks[i]
+		state := t.State
+		if state == "D" && t.Again != nil { // a page fault, over at the second look
+			state = t.Again.State
 		}
+		if state == "D" {
+			return "thread " + strconv.Itoa(t.TID) + " is in state D"
+		}
+		if t.TID == p.PID && p.State == "D" {
+			leader = state
+		}
+	}
+	if leader != "S" && leader != "R" {
+		return "state " + leader
 	}
 	return ""
 }

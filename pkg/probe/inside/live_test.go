@@ -19,7 +19,7 @@ import (
 
 // program is a real process that a test looks into.
 type program struct {
-	t   *testing.T
+	t   testing.TB
 	cmd *exec.Cmd
 	out output
 	in  io.WriteCloser
@@ -45,7 +45,7 @@ func (o *output) String() string {
 
 // start runs a program with an open standard input, in a process group of its
 // own that ends with the test.
-func start(t *testing.T, name string, args ...string) *program {
+func start(t testing.TB, name string, args ...string) *program {
 	t.Helper()
 	bed.Require(t, "root")
 	p := &program{t: t, cmd: exec.Command(name, args...)}
@@ -68,7 +68,7 @@ func start(t *testing.T, name string, args ...string) *program {
 }
 
 // look is one look by the real prober, annotated.
-func look(t *testing.T, pid int) (evidence.Process, []evidence.Gap) {
+func look(t testing.TB, pid int) (evidence.Process, []evidence.Gap) {
 	t.Helper()
 	ctx := context.Background()
 	target, err := probe.New(probe.Config{}).PID(ctx, "test", pid)
@@ -89,7 +89,7 @@ func (p *program) settled(ok func(evidence.Process) bool) (evidence.Process, []e
 	return settled(p.t, p.cmd.Process.Pid, ok)
 }
 
-func settled(t *testing.T, pid int, ok func(evidence.Process) bool) (evidence.Process, []evidence.Gap) {
+func settled(t testing.TB, pid int, ok func(evidence.Process) bool) (evidence.Process, []evidence.Gap) {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		got, gaps := look(t, pid)

@@ -23,15 +23,15 @@ const (
 func readNode(img *image, m peeker, p *evidence.Process) (*evidence.NodeInside, error) {
 	syms, err := img.exported("node_module_register")
 	if err != nil {
-		return nil, err
+		return nil, fileError{err}
 	}
 	if len(syms) == 0 {
-		return nil, fmt.Errorf("program does not export node_module_register: %w", errUnknown)
+		return nil, fileError{fmt.Errorf("program does not export node_module_register: %w", errUnknown)}
 	}
 	// A static variable of 8 bytes, only its pointer to the root.
 	tree, err := img.hidden("uv__signal_tree", 8, true)
 	if err != nil {
-		return nil, err
+		return nil, fileError{err}
 	}
 	return nodeFrom(tree.addr, m, p)
 }

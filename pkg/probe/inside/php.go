@@ -26,11 +26,11 @@ const (
 func readPHP(img *image, m peeker, p *evidence.Process) (*evidence.PHPInside, error) {
 	syms, err := img.exported("zend_signal_globals", "sapi_cli_single_write")
 	if err != nil {
-		return nil, err
+		return nil, fileError{err}
 	}
 	globals, ok := syms["zend_signal_globals"]
 	if _, cli := syms["sapi_cli_single_write"]; !ok || !cli || globals.size != zendSize {
-		return nil, fmt.Errorf("not a PHP command line with zend_signal: %w", errUnknown)
+		return nil, fileError{fmt.Errorf("not a PHP command line with zend_signal: %w", errUnknown)}
 	}
 	return phpFrom(globals.addr, m, p)
 }

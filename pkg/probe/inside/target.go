@@ -27,7 +27,15 @@ var (
 	errGone = errors.New("process is gone")
 	// errSkipped: reading could block.
 	errSkipped = errors.New("not read because reading could block")
+	// errOther: it is not the program that its name or masks made it look like,
+	// so nothing is missing.
+	errOther = errors.New("another program")
 )
+
+// fileError is an error of the program's file, not of its memory.
+type fileError struct{ error }
+
+func (e fileError) Unwrap() error { return e.error }
 
 // target is one process whose memory is read. The open directory of /proc pins
 // the process: its files fail with ESRCH once it is gone, whoever gets its PID.

@@ -25,6 +25,14 @@ static void ready(const char *words) {
 	fflush(stdout);
 }
 
+// end_with makes us die with our parent, even if that is dead already. The init
+// of a nested namespace sees 0 as its parent and dies with its own.
+static void end_with(pid_t parent) {
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent && getppid() != 0)
+		_exit(0);
+}
+
 static void on_signal(int n) { (void)n; }
 
 static sigset_t set_of(int a, int b) {
@@ -148,9 +156,9 @@ static void odd_name(void) {
 // tree: a child and a grandchild in a PID namespace nested one deeper, and a
 // child that a thread made.
 static void *make_child(void *arg) {
-	pid_t *child = arg;
+	pid_t *child = arg, parent = getpid();
 	if ((*child = fork()) == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		end_with(parent);
 		sleep_for_ever(NULL);
 	}
 	return sleep_for_ever(NULL), NULL;
@@ -158,12 +166,13 @@ static void *make_child(void *arg) {
 
 static void tree(void) {
 	volatile pid_t of_thread = 0;
-	pid_t nested = fork();
+	pid_t parent = getpid(), nested = fork();
 	if (nested == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		end_with(parent);
 		unshare(CLONE_NEWPID);
+		parent = getpid();
 		if (fork() == 0)
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			end_with(parent);
 		sleep_for_ever(NULL);
 	}
 	thread(make_child, (void *)&of_thread);
@@ -220,9 +229,9 @@ static void map_lock(const char *file) {
 	if (fd < 0 || page == MAP_FAILED)
 		exit(1);
 	snprintf(path, sizeof path, "/proc/%d/mem", getpid());
-	pid_t holder = fork();
+	pid_t parent = getpid(), holder = fork();
 	if (holder == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		end_with(parent);
 		int mem = open(path, O_RDONLY);
 		(void)!pread(mem, &c, 1, (off_t)(uintptr_t)page);
 		_exit(0);

@@ -26,6 +26,8 @@ type Case struct {
 	// Ready is a text in the container's log that says it is up. Empty: it is up
 	// when its processes have not changed for a second.
 	Ready string
+	// Busy: it never comes to rest, and need not.
+	Busy bool
 	// Exec are commands run in the container (docker exec -d) once it is ready,
 	// for example a client that keeps a connection open.
 	Exec [][]string
@@ -52,6 +54,11 @@ type Case struct {
 	// Cut says who is cut off where the log cannot tell; only for programs that
 	// are known to have a handler and are known not to be waited for.
 	Cut string
+
+	// Expect is what a document promises, a verdict; the fact must be that.
+	Expect string
+	// Accept are verdicts that are also right, where two words fit the fact.
+	Accept []string
 
 	// Unknowable: an unknown program's own handler decides, and no evidence says
 	// how. The honest confidence is then `assumed`.
@@ -162,9 +169,16 @@ func (c Case) finishes(n int, text string) Case { c.Handlers, c.Finish = n, text
 // cut says who is cut off although no log tells.
 func (c Case) cut(who string) Case { c.Cut = who; return c }
 
+func (c Case) busy() Case { c.Busy = true; return c }
+
+func (c Case) accept(verdicts ...string) Case { c.Accept = verdicts; return c }
+
 func (c Case) ready(text string) Case { c.Ready = text; return c }
 
-func (c Case) needs(paths ...string) Case { c.Needs = append(slices.Clone(c.Needs), paths...); return c }
+func (c Case) needs(paths ...string) Case {
+	c.Needs = append(slices.Clone(c.Needs), paths...)
+	return c
+}
 
 func (c Case) exec(command ...string) Case {
 	c.Exec = append(slices.Clone(c.Exec), command)

@@ -4,7 +4,7 @@ package cases
 func conf(name string) string { return Mount + "/app/conf/" + name }
 
 const (
-	postgresCommand = "exec /usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql/15/main -c config_file=/etc/postgresql/15/main/postgresql.conf -c ssl=off"
+	postgresCommand = "exec /usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql/15/main -c config_file=/etc/postgresql/15/main/postgresql.conf -c ssl=off -c unix_socket_directories=/tmp"
 	// halfRequest keeps a connection to a local web server open with a request
 	// that never ends.
 	halfRequest = "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET / HTTP/1.1\\r\\nHost: x\\r\\n' >&3; sleep 1000"
@@ -63,7 +63,9 @@ func webServers() []Case {
 }
 
 func appServers() []Case {
-	py := func(name string, command ...string) Case { return run(name, command...).with("-w", Mount+"/app/app", "-e", "PYTHONDONTWRITEBYTECODE=1") }
+	py := func(name string, command ...string) Case {
+		return run(name, command...).with("-w", Mount+"/app/app", "-e", "PYTHONDONTWRITEBYTECODE=1")
+	}
 	fpm := cmd("php-fpm8.2", "-F", "-y", conf("php-fpm.conf"))
 	uwsgi := cmd("uwsgi", "--plugin", "python3", "--http-socket", ":9090", "--wsgi-file", Mount+"/app/app/wsgi.py")
 	gunicorn := cmd("gunicorn", "-b", "127.0.0.1:80", "wsgi")
@@ -81,8 +83,8 @@ func appServers() []Case {
 		py("gunicorn-int", gunicorn...).signal("SIGINT"),
 		py("gunicorn-busy", gunicorn...).exec("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET /slow HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3; sleep 1000"),
 		py("gunicorn-gthread", "gunicorn", "-k", "gthread", "--threads", "2", "-b", ":8000", "wsgi"),
-		py("celery-solo", "celery", "-A", "tasks", "worker", "-P", "solo").ready("ready."),
-		py("celery-prefork", "celery", "-A", "tasks", "worker", "-c", "2").ready("ready."),
+		py("celery-solo", "celery", "-A", "tasks", "worker", "-P", "solo", "-l", "info").ready("ready."),
+		py("celery-prefork", "celery", "-A", "tasks", "worker", "-c", "2", "-l", "info").ready("ready."),
 		py("celery-beat", "celery", "-A", "tasks", "beat", "-s", "/tmp/beat"),
 		py("uvicorn", "python3", "-m", "uvicorn", "asgi:app"),
 		py("uvicorn-workers", "python3", "-m", "uvicorn", "--workers", "2", "asgi:app"),
@@ -106,9 +108,9 @@ func appServers() []Case {
 
 func dataStores() []Case {
 	postgres := func(name string) Case {
-		return run(name, "sh", "-c", "mkdir -p /var/run/postgresql; "+postgresCommand).with("-u", "postgres").ready("ready to accept connections")
+		return run(name, "sh", "-c", postgresCommand).with("-u", "postgres").ready("ready to accept connections")
 	}
-	client := cmd("psql", "-h", "127.0.0.1", "-c", "select pg_sleep(1000)", "postgres")
+	client := cmd("psql", "-h", "/tmp", "-c", "select pg_sleep(1000)", "postgres")
 	maria := func(name, command string) Case {
 		return run(name, "sh", "-c", "mkdir -p /run/mysqld; chown mysql /run/mysqld; exec "+command)
 	}
@@ -129,9 +131,9 @@ func dataStores() []Case {
 		run("postgres-sh", "sh", "-c", "su postgres -c '"+postgresCommand+"'; true").ready("ready to accept connections"),
 		maria("mariadbd", "mariadbd --user=mysql").ready("ready for connections"),
 		maria("mariadbd-client", "mariadbd --user=mysql").ready("ready for connections").exec("mariadb", "-e", "select sleep(1000)"),
-		maria("mariadbd-safe", "mysqld_safe --log-error=/dev/stderr"),
+		maria("mariadbd-safe", "mysqld_safe"),
 		run("mosquitto", "mosquitto", "-c", conf("mosquitto.conf")),
-		run("rabbitmq", "rabbitmq-server").with("-u", "rabbitmq", "-h", "rmq", "--add-host", "rmq:127.0.0.1").ready("completed with"),
+		run("rabbitmq", "rabbitmq-server").with("-u", "rabbitmq", "-h", "rmq", "--add-host", "rmq:127.0.0.1", "-e", "RABBITMQ_LOGS=-").ready("startup complete"),
 		run("nats", "nats-server"),
 		run("etcd", "etcd", "--data-dir", "/tmp/etcd"),
 		run("beanstalkd", "beanstalkd", "-l", "127.0.0.1"),
@@ -155,7 +157,7 @@ func systemDaemons() []Case {
 		run("unbound", "unbound", "-d", "-c", conf("unbound.conf")),
 		run("nsd", "nsd", "-d", "-c", conf("nsd.conf")),
 		run("knotd", "knotd", "-c", conf("knot.conf")),
-		run("pdns", "pdns_server", "--daemon=no", "--guardian=no", "--launch=", "--socket-dir=/tmp"),
+		run("pdns", "pdns_server", "--daemon=no", "--guardian=no", "--launch=bind", "--socket-dir=/tmp", "--local-port=5353"),
 		run("pdns-recursor", "pdns_recursor", "--daemon=no", "--socket-dir=/tmp"),
 		run("chronyd", "chronyd", "-x", "-d", "-f", "/dev/null"),
 		run("postfix", "postfix", "start-fg"),

@@ -105,10 +105,10 @@ func supervisors() []Case {
 		tree("runsvdir-hup-ign", "runsvdir -P", siglab+" ign").signal("SIGHUP"),
 		tree("runsv-alone", "runsv /tmp/sv/app; true", siglab+" default"),
 		tree("svscan-daemontools", "svscan", siglab+" default"),
-		run("busybox-init", "busybox", "init").with("--init=false"),
+		run("busybox-init", "busybox", "init"),
 		run("monit", "sh", "-c", "echo 'set daemon 30' >/tmp/monitrc; chmod 700 /tmp/monitrc; exec monit -I -c /tmp/monitrc"),
-		run("systemd", "/lib/systemd/systemd").with(systemdOptions...).needs("/lib/systemd/systemd"),
-		run("systemd-rtmin3", "/lib/systemd/systemd").with(systemdOptions...).signal("SIGRTMIN+3").needs("/lib/systemd/systemd"),
+		run("systemd", "/lib/systemd/systemd", "--unit=sysinit.target").with(systemdOptions...).needs("/lib/systemd/systemd"),
+		run("systemd-rtmin3", "/lib/systemd/systemd", "--unit=sysinit.target").with(systemdOptions...).signal("SIGRTMIN+3").needs("/lib/systemd/systemd"),
 	}
 }
 

@@ -96,7 +96,7 @@ func otherInterpreters() []Case {
 	return []Case{
 		source("lua-oscall", "lua5.4", "main.lua", "os.execute('sleep 1000; true')"),
 		run("lua-stdin", "lua5.4", "-").with("-i"),
-		run("lua-busy", "lua5.4", "-e", "while true do end"),
+		run("lua-busy", "lua5.4", "-e", "while true do end").busy(),
 		source("tcl-plain", "tclsh", "main.tcl", "vwait forever"),
 		run("gawk-system", "gawk", "BEGIN { system(\"sleep 1000; true\") }"),
 		run("gawk-read", "gawk", "{ print }").with("-i"),
@@ -105,6 +105,6 @@ func otherInterpreters() []Case {
 		run("erl-int", "erl", "-noinput").signal("SIGINT"),
 		run("erl-init", "erl", "-noinput").with("--init"),
 		run("rust-sleep", "/usr/lib/cargo/bin/coreutils/sleep", "1000"),
-		run("rust-yes", "sh", "-c", "exec /usr/lib/cargo/bin/coreutils/yes >/dev/null"),
+		run("rust-yes", "sh", "-c", "exec /usr/lib/cargo/bin/coreutils/yes >/dev/null").busy(),
 	}
 }

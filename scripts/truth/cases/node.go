@@ -34,6 +34,8 @@ func nodeCase(node, app string) Case {
 		c = c.unknowable().finishes(1, "HEARD")
 	case "slow":
 		c = c.unknowable().finishes(1, "DONE")
+	case "busy":
+		c = c.busy()
 	case "noexit", "cluster-term":
 		c = c.unknowable()
 	}
@@ -76,7 +78,8 @@ const packageJSON = `{"name": "app", "version": "1.0.0", "scripts": {
 // tool runs a package manager or process manager in a directory with an app. The
 // directory is copied, as they write beside it.
 func tool(name, app string, command string) Case {
-	c := run(name, "bash", "-c", "cp -r "+Dir(name)+" /tmp/app && cd /tmp/app && exec "+command).with("-e", "HOME=/tmp").
+	c := run(name, "bash", "-c", "cp -r "+Dir(name)+" /tmp/app && cd /tmp/app && exec "+command).
+		with("-e", "HOME=/tmp", "-e", "npm_config_update_notifier=false", "-e", "npm_config_offline=true").
 		file("app.js", "console.log('READY')\n"+nodeApps[app]+"\n").file("package.json", packageJSON).ready("READY").
 		needs("/usr/local/bin/npm", "/usr/local/bin/node20")
 	return c
@@ -93,7 +96,7 @@ func nodeTools() []Case {
 		tool("yarn-start", "slow", "yarn start").finishes(1, "DONE"),
 		tool("pnpm-start", "slow", "pnpm start").finishes(1, "DONE"),
 		tool("pm2-runtime-plain", "plain", "pm2-runtime app.js"),
-		tool("pm2-runtime-term", "term", "pm2-runtime app.js").finishes(1, "HEARD"),
+		tool("pm2-runtime-term", "term", "pm2-runtime app.js"), // it sends INT
 		tool("nodemon-plain", "plain", "nodemon app.js"),
 		tool("nodemon-term", "slow", "nodemon app.js").finishes(1, "DONE"),
 	}

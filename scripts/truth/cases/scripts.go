@@ -44,6 +44,7 @@ func scripts() []Case {
 		for _, shell := range []string{"dash", "bash", "ash"} {
 			c := script("script-"+e.name+"-"+shell, scriptShells[shell]+"\n"+e.body+"\n", e.args...)
 			c.Unknowable = strings.Contains(e.unknowable, shell)
+			c.Busy = strings.Contains(e.body, "while true") || strings.Contains(e.body, "until")
 			if e.handlers > 0 {
 				finish := "HEARD"
 				if strings.Contains(e.body, slowApp) {
@@ -68,7 +69,7 @@ func scripts() []Case {
 		bash("node-fg", "trap 'exit 0' TERM\nnode20 -e 'setInterval(()=>{},1000)'\necho").needs("/usr/local/bin/node20"),
 		bash("trap-int-only", "trap 'exit 0' INT\nsleep 1000 &\nwait"),
 		bash("nested", "bash -c '"+app+"; true'\necho"),
-		sh("busy-trap", "trap 'exit 0' TERM\nwhile :; do :; done").unknowable(),
+		sh("busy-trap", "trap 'exit 0' TERM\nwhile :; do :; done").unknowable().busy(),
 		sh("cron-tail", "cron\ntail -f /dev/null"),
 		sh("gosu", `if [ "$(id -u)" = 0 ]; then exec gosu nobody "$0" "$@"; fi
 exec `+app).unknowable().finishes(1, "HEARD"),
@@ -80,10 +81,11 @@ exec `+app).unknowable().finishes(1, "HEARD"),
 }
 
 // Guide is a script of the documentation as a case; the program that it is to
-// run is its arguments.
-func Guide(name, shell, body string) Case {
+// run is its arguments, and every one that it starts must finish. expect is the
+// verdict that the documentation promises.
+func Guide(name, shell, body, expect string) Case {
 	c := script("guide-"+name+"-"+shell, body, siglab, "-n", "1", "slow")
-	c.Group = "guide"
-	c.Unknowable = true // the reader's own program, and traps
-	return c
+	c.Group, c.Expect = "guide", expect
+	c.Unknowable = expect != "killed" // the reader's own program and traps decide
+	return c.finishes(strings.Count(body, "\"$@\""), "DONE")
 }

@@ -51,6 +51,12 @@ func shells() []Case {
 		stdin := run(s.name+"-stdin", s.command...).with("-i")
 		all = append(all, tty, stdin)
 	}
+	for _, s := range []shell{allShells[4], allShells[5]} { // whose own sleep is a builtin
+		all = append(all,
+			s.c("two-program", "/bin/sleep 1000; true"),
+			s.c("trap-fg-program", "trap 'exit 0' TERM; /bin/sleep 1000; true"),
+		)
+	}
 	for _, s := range []shell{dash, bash, ash} {
 		all = append(all,
 			s.c("and", "true && sleep 1000"),
@@ -66,7 +72,7 @@ func shells() []Case {
 	return append(all,
 		dash.c("trap-empty-exec", "trap '' TERM; exec sleep 1000"),
 		dash.c("trap-subst", "trap 'exit 0' TERM; x=$(sleep 1000); echo $x"),
-		dash.c("busy", "while :; do :; done"),
+		dash.c("busy", "while :; do :; done").busy(),
 		bash.c("cd-and", "cd / && "+app).unknowable().finishes(1, "HEARD"),
 		bash.c("trap-wait-noexit", "trap 'echo trap' TERM; while :; do sleep 1000 & wait; done"),
 		bash.c("trap-wait-code", "trap 'exit 7' TERM; sleep 1000 & wait"),

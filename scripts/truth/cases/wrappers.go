@@ -2,8 +2,7 @@ package cases
 
 // Programs that run another program.
 func wrappers() []Case {
-	sh := cmd("sh", "-c", "sleep 1000; true")
-	all := []Case{
+	return []Case{
 		run("su-app", "su", "-s", "/bin/sh", "-c", "exec "+slowApp, "nobody").finishes(1, "DONE"),
 		run("su-sh", "su", "-s", "/bin/sh", "-c", "sleep 1000; true", "nobody"),
 		run("su-sh-app", "su", "-s", "/bin/sh", "-c", slowApp+"; true", "nobody").finishes(1, "DONE"),
@@ -37,9 +36,7 @@ func wrappers() []Case {
 		run("taskset", "taskset", "-c", "0", siglab, "default"),
 		run("stdbuf", "stdbuf", "-oL", "sleep", "1000"),
 		run("chroot", "chroot", "/", siglab, "default"),
-		run("setsid", "setsid", siglab, "default"),
 		run("setsid-w", "setsid", "-w", siglab, "default"),
-		run("setsid-fork", "setsid", "-f", siglab, "default").with("--init"),
 		run("flock", "flock", "/tmp/l", "sleep", "1000"),
 		run("flock-app", "flock", "/tmp/l", siglab, "exit"),
 		run("flock-exec", "flock", "-n", "-F", "/tmp/l", siglab, "default"),
@@ -60,10 +57,9 @@ func wrappers() []Case {
 		run("proxychains", "proxychains4", "-q", "sleep", "1000"),
 		run("rust-timeout", "/usr/lib/cargo/bin/coreutils/timeout", "1000", "sleep", "1000"),
 		run("dbus-run-session", "dbus-run-session", "--", "sleep", "1000"),
-		run("watch", "watch", "date").with("-it", "-e", "TERM=xterm"),
+		run("watch", "watch", "date").with("-it", "-e", "TERM=xterm").busy(),
 		run("entr", "sh", "-c", "echo /etc/passwd | entr -n sleep 1000"),
 		run("tmux", "tmux", "new", "sleep 1000").with("-it", "-e", "TERM=xterm"),
 		run("parallel-moreutils", "parallel", "sleep", "--", "1000", "1001"),
 	}
-	return append(all, run("sudo-bg", append(cmd("sudo", "-b"), sh...)...).with("--init"))
 }

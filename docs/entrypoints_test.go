@@ -74,17 +74,18 @@ var entrypoints = []struct {
 	id       string
 	stops    bool
 	status   int
-	programs int  // how many of them it starts, each of which must finish
+	programs int  // how many of them must finish
+	kids     int  // processes below the shell when it has settled
 	reload   bool // USR1 reaches the program as HUP
 	usr1     bool // USR1 may be sent and it goes on
 }{
-	{id: "no-exec"},
-	{id: "trap-foreground"},
+	{id: "no-exec", kids: 1},
+	{id: "trap-foreground", kids: 1},
 	{id: "exec", stops: true, status: 7, programs: 1},
-	{id: "trap-wait", stops: true, status: 7, programs: 1},
-	{id: "copied-reload", stops: true, status: 143, programs: 1, usr1: true},
-	{id: "term-and-reload", stops: true, status: 7, programs: 1, reload: true, usr1: true},
-	{id: "several", stops: true, status: 7, programs: 2},
+	{id: "trap-wait", kids: 1, stops: true, status: 7, programs: 1},
+	{id: "copied-reload", kids: 2, stops: true, status: 143, programs: 1, usr1: true},
+	{id: "term-and-reload", kids: 1, stops: true, status: 7, programs: 1, reload: true, usr1: true},
+	{id: "several", kids: 2, stops: true, status: 7, programs: 2},
 }
 
 // TestEntrypoints runs every script of the guide as PID 1 of a new PID namespace
@@ -106,6 +107,7 @@ func TestEntrypoints(t *testing.T) {
 			t.Run(name+"/"+tt.id, func(t *testing.T) {
 				t.Parallel()
 				p := startScript(t, append([]string{path}, shell[1:]...), all[tt.id], max(tt.programs, 1))
+				p.settle(t, tt.kids)
 				if says := strings.Contains(all[tt.id], "# expect: stops\n"); says != tt.stops {
 					t.Errorf("the script says stops=%v, the test %v", says, tt.stops)
 				}
@@ -114,7 +116,7 @@ func TestEntrypoints(t *testing.T) {
 					if tt.reload {
 						p.waitFor(t, "reload", 1)
 					}
-					time.Sleep(300 * time.Millisecond)
+					p.settle(t, tt.kids)
 				}
 				p.send(t, syscall.SIGTERM)
 				p.check(t, tt.stops, tt.status, tt.programs)
@@ -158,9 +160,25 @@ func startScript(t *testing.T, shell []string, script string, programs int) *nam
 	go func() { p.done <- p.cmd.Wait() }()
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // and with PID 1 all that is in its namespace
 	p.waitFor(t, "ready", programs)
-	// the program runs; the shell has yet to get from fork to its wait
-	time.Sleep(300 * time.Millisecond)
 	return p
+}
+
+// settle waits until the shell has its children, and a moment more: it has yet
+// to get from the fork to its wait.
+func (p *namespaced) settle(t *testing.T, kids int) {
+	t.Helper()
+	time.Sleep(300 * time.Millisecond)
+	path := fmt.Sprintf("/proc/%d/task/%[1]d/children", p.cmd.Process.Pid)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		text, err := os.ReadFile(path)
+		if os.IsNotExist(err) || len(strings.Fields(string(text))) == kids {
+			break // this kernel has no such file, or all are there
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the shell has the children %s, want %d of them", text, kids)
+		}
+	}
+	time.Sleep(300 * time.Millisecond)
 }
 
 func (p *namespaced) send(t *testing.T, s os.Signal) {

@@ -137,7 +137,7 @@ func (l *looker) readAll(ctx context.Context, n int) {
 
 // readMore reads what costs more than /proc, where the answer depends on it.
 func (l *looker) readMore(ctx context.Context, t *evidence.Target) {
-	need := diagnose.Need{Memory: true, Kernel: true}
+	need := diagnose.Need{Memory: true, Kernel: true, Net: true}
 	if !l.q.everything {
 		// What to read depends on who the processes are. The slice is shared, so
 		// the annotation lands in t.
@@ -147,17 +147,36 @@ func (l *looker) readMore(ctx context.Context, t *evidence.Target) {
 	if len(t.Processes) == 0 {
 		return
 	}
+	if need.Net {
+		l.prober.Connections(ctx, t)
+	}
+	if l.procAlone() {
+		return
+	}
 	if need.Kernel {
-		// Loading takes some 25 ms: it goes on beside all that follows.
-		l.loadKernel.Do(func() { l.kernel = kernel.Start(ctx) })
-		l.mu.Lock()
-		l.forKernel = append(l.forKernel, t)
-		l.mu.Unlock()
+		l.wantKernel(ctx, t)
 	}
 	if need.Memory {
 		l.readMemory(ctx, t)
+		if !need.Kernel && diagnose.Needs(t, l.q.judge).Kernel { // memory did not settle it
+			l.wantKernel(ctx, t)
+		}
 	}
 }
+
+// wantKernel has t looked at by the BPF iterator later on. Loading takes some
+// milliseconds: it goes on beside all that follows.
+func (l *looker) wantKernel(ctx context.Context, t *evidence.Target) {
+	l.loadKernel.Do(func() { l.kernel = kernel.Start(ctx) })
+	l.mu.Lock()
+	l.forKernel = append(l.forKernel, t)
+	l.mu.Unlock()
+}
+
+// procAlone reports whether WHYSTUCK_SOURCES=proc asks for /proc and nothing
+// else: no program's memory and no BPF. For those who may not read more, and for
+// measuring what the rest adds.
+func (l *looker) procAlone() bool { return l.app.Getenv("WHYSTUCK_SOURCES") == "proc" }
 
 func (l *looker) readMemory(ctx context.Context, t *evidence.Target) {
 	proc := l.app.Proc
@@ -185,11 +204,27 @@ func (l *looker) askKernel(ctx context.Context) {
 	err := l.kernel.Annotate(ctx, l.forKernel)
 	if err == nil {
 		l.snap.Host.Sources = append(l.snap.Host.Sources, "bpf")
+		l.nameHandlers(ctx)
 		return
 	}
 	gap := evidence.Gap{Path: "bpf task iterator", Kind: kindOf(err), Matters: "which handler is installed and which signals are awaited"}
 	for _, t := range l.forKernel {
 		t.Gaps = append(t.Gaps, gap)
+	}
+}
+
+// maxNamed bounds how many processes have their handlers named: each name is a
+// search in a file of the container.
+const maxNamed = 16
+
+// nameHandlers finds the symbols of the handlers that the answer is about.
+func (l *looker) nameHandlers(ctx context.Context) {
+	for _, t := range l.forKernel {
+		for i := range min(len(t.Processes), maxNamed) {
+			for _, sig := range diagnose.Asked(t, l.q.judge) {
+				t.Gaps = append(t.Gaps, l.kernel.Resolve(ctx, &t.Processes[i], sig)...)
+			}
+		}
 	}
 }
 

@@ -349,6 +349,9 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 	at := float64(max(o.timeout, 0))
 	after := at + float64(wait)
 	o.command = Command{Returns: true, AfterSeconds: &after, ExitStatus: status(1), Error: &message}
+	if h.leaderZombie && h.t != nil && h.t.TID != h.p.PID {
+		o.command.ExitStatus = nil // measured 0 and 1: a race
+	}
 	if h.timeless {
 		o.command.AfterSeconds, o.command.Error = nil, nil
 	}
@@ -364,7 +367,18 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 	}
 	o.cutSteps()
 	o.step(at, "SIGKILL to "+name(o.root.p), h.says)
-	o.step(after, "docker stop returns", map[bool]string{true: "an error: " + noExitEvent, false: "as if all were well: booked as exited, and it lives"}[*o.command.ExitStatus != 0])
+	o.step(after, "docker stop returns", o.lastWords())
+}
+
+// lastWords says how a stop of something that does not end comes back.
+func (o *outlook) lastWords() string {
+	switch s := o.command.ExitStatus; {
+	case s == nil:
+		return "an error, or as if all were well (a race); what hangs lives on"
+	case *s == 0:
+		return "as if all were well: booked as exited, and it lives"
+	}
+	return "an error: " + noExitEvent
 }
 
 // cutSteps drops what follows the stop signal.

@@ -37,6 +37,7 @@ type Options struct {
 type Need struct {
 	Memory bool // the program's own bookkeeping, pkg/probe/inside
 	Kernel bool // the BPF task iterator, pkg/kernel
+	Net    bool // the connections of its network namespace, probe.Connections
 }
 
 // Judge gives the report for a snapshot.
@@ -139,18 +140,24 @@ func (c *inspection) addGap(out *Container, o *outlook) {
 	out.Gaps = append(out.Gaps, Gap{Path: o.root.gap, Kind: evidence.GapAbsent, Matters: "would settle what " + name(o.root.p) + " does with " + evidence.SignalName(o.sig)})
 }
 
+// Asked lists the signals that a judgement of t is about: the stop signal, and
+// the one of `--kill`.
+func Asked(t *evidence.Target, opt Options) []int {
+	c := newInspection(&evidence.Host{}, t, opt)
+	if opt.Kill != 0 && opt.Kill != c.stopSignal() {
+		return []int{c.stopSignal(), opt.Kill}
+	}
+	return []int{c.stopSignal()}
+}
+
 // Needs says what else to read before judging t: memory first; the kernel where
 // memory has not settled it.
 func Needs(t *evidence.Target, opt Options) Need {
 	var n Need
 	c := newInspection(&evidence.Host{}, t, opt)
-	sigs := []int{c.stopSignal()}
-	if opt.Kill != 0 {
-		sigs = append(sigs, opt.Kill)
-	}
 	for i := range t.Processes {
 		p := &t.Processes[i]
-		for _, sig := range sigs {
+		for _, sig := range Asked(t, opt) {
 			c.needs(&n, p, sig)
 		}
 	}
@@ -170,6 +177,9 @@ func (c *inspection) needs(n *Need, p *evidence.Process, sig int) {
 	}
 	for _, fd := range p.SignalFDs {
 		n.Memory = n.Memory || fd.Watched == nil && fd.Mask.Has(sig)
+	}
+	if row := c.program(p); row != nil && row.Responses[sig].Drain == catalog.DrainTCP {
+		n.Net = n.Net || c.t.TCPEstablished == nil
 	}
 	if !p.Signals.Caught.Has(sig) {
 		return

@@ -39,6 +39,13 @@ func (c *inspection) findProgram(o *outlook, r *reaction) Finding {
 			f.Fixes = c.fixNow()
 		}
 	case "WS111":
+		if h, ok := handler(r.p, r.sig); ok && h.File != "" {
+			where := h.Symbol
+			if where == "" {
+				where = fmt.Sprintf("%#x", h.Offset)
+			}
+			f.Evidence = append(f.Evidence, Evidence{Source: "kernel: sighand->action", Field: "handler", Value: bounded(where, 80), Says: "in " + bounded(h.File, 120)})
+		}
 		f.Fixes = append(f.Fixes, Fix{When: FixRun, Text: "nothing is wrong as far as can be seen; if the stop overruns, look again while it runs: the masks and the history then tell more"})
 	case "WS112":
 		f.Fixes = append(c.fixNow(), Fix{When: FixImage, Text: "set a handler that the runtime lets run, or put an init in front", Command: ""})

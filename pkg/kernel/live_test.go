@@ -330,7 +330,8 @@ func TestBashTrap(t *testing.T) {
 func TestTini(t *testing.T) {
 	s := session(t)
 	bed.Require(t, "tini")
-	p := settle(t, s, start(t, nil, "tini", "-s", "--", "sleep", "1000"), inSigtimedwait)
+	own := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID} // its child ends with it
+	p := settle(t, s, start(t, own, "tini", "--", "sleep", "1000"), inSigtimedwait)
 	k := leader(p)
 	if k.Blocked != 0 || !k.RealBlocked.Has(evidence.SIGTERM) || k.RealBlocked.Has(evidence.SIGSEGV) {
 		t.Errorf("%+v", k)

@@ -145,9 +145,11 @@ func TestStopped(t *testing.T) {
 func TestZombieLeader(t *testing.T) {
 	cmd, _ := running(t, nil, "zombie")
 	pid := cmd.Process.Pid
-	eventually(t, "Z", func() bool { return stateOf(pid) == "Z" })
-	target := lookAtPID(t, pid)
-	p := process(t, target, pid)
+	var p *evidence.Process
+	eventually(t, "Z, and the thread asleep", func() bool {
+		p = process(t, lookAtPID(t, pid), pid)
+		return p.State == "Z" && len(p.Tasks) == 2 && p.Tasks[1].State == "S"
+	})
 	if p.State != "Z" || p.Threads != 2 || len(p.Tasks) != 2 {
 		t.Fatalf("state %s, %d threads, tasks %+v", p.State, p.Threads, p.Tasks)
 	}

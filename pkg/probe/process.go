@@ -38,7 +38,7 @@ func (r *reader) readProcess(pid, budget int, leaderOnly bool) *evidence.Process
 		r.readTasks(p, s, r.tids(p, budget))
 	}
 	r.times(p, &st)
-	p.TracerComm = r.comm(p.TracerPID)
+	r.tracer(p)
 	return p
 }
 
@@ -139,7 +139,9 @@ func dying(p *evidence.Process) bool {
 
 // restless are the tasks that deserve a second look: D may be a moment's wait
 // for a disk or for ever, R a busy program or a loop in the kernel.
-func restless(t *evidence.Task) bool { return t.State == "D" || t.State == "R" }
+func restless(t *evidence.Task) bool {
+	return t.State == "D" || t.State == "R" || t.State == "S" && t.Wchan != nil && strings.HasPrefix(*t.Wchan, "request_wait_answer")
+}
 
 // uninterruptible reports whether a thread of p is in D now, as far as is known.
 // All threads share the mmap lock, and any of them may hold it.

@@ -30,7 +30,7 @@ lint: need-go
 
 # The whole truth bed: real containers, a Debian root file system, 200 cases.
 truth: build need-gcc
-	WHYSTUCK_BIN=$(CURDIR)/whystuck go run ./scripts/truth
+	go run ./scripts/truth -whystuck $(CURDIR)/whystuck
 
 bench: build need-gcc
 	go run ./scripts/bench -whystuck ./whystuck
@@ -39,7 +39,7 @@ install: build
 	install -D -m 755 whystuck $(DESTDIR)$(PREFIX)/bin/whystuck
 
 clean:
-	rm -f whystuck truth.json
+	rm -rf whystuck build
 
 need-go:
 	@scripts/need.sh go

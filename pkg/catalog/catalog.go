@@ -180,3 +180,12 @@ func ByID(id string) *Program {
 func tables() [][]Program {
 	return [][]Program{inits, wrappers, shells, apps, runtimes, tools}
 }
+
+// Programs lists every row, the more special tables first.
+func Programs() []Program {
+	var out []Program
+	for _, table := range tables() {
+		out = append(out, table...)
+	}
+	return out
+}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -284,13 +285,16 @@ func shellOptions(out map[string]string, args []string) {
 	}
 }
 
-// sleepSeconds is how long `sleep` with these arguments sleeps; false for
-// infinity and for what it would refuse.
+// sleepSeconds is how long `sleep` with these arguments sleeps; false for what it
+// would refuse, and where its arguments could not be read.
 func sleepSeconds(args []string) (float64, bool) {
 	total, any := 0.0, false
 	for _, a := range args {
-		if a == "--" {
+		switch a {
+		case "--":
 			continue
+		case "infinity", "inf":
+			return math.Inf(1), true
 		}
 		unit := 1.0
 		switch {

@@ -24,7 +24,7 @@ var inits = []Program{
 			{Names: []string{"-v", "-vv", "-vvv"}, Option: "verbose"}, {Names: []string{"-w"}, Option: "warn"},
 			{Names: []string{"-gs", "-sg", "-gv", "-vg", "-gw"}, Option: "group"},
 		},
-		Source: "krallin/tini src/tini.c", Case: "tini-handler",
+		Source: "krallin/tini src/tini.c", Case: "tini-app",
 	},
 	{
 		ID: "dumb-init", Kind: KindInit, Names: []string{"dumb-init"}, Fetches: true,
@@ -37,7 +37,7 @@ var inits = []Program{
 			{Names: []string{"-r", "--rewrite"}, Option: "rewrite", Value: true},
 			{Names: []string{"-v", "--verbose"}, Option: "verbose"},
 		},
-		Source: "Yelp/dumb-init dumb-init.c", Case: "dumb-init-handler",
+		Source: "Yelp/dumb-init dumb-init.c", Case: "dumb-init-app",
 	},
 	{
 		ID: "catatonit", Kind: KindInit, Names: []string{"catatonit", "podman-init"}, Fetches: true,
@@ -47,7 +47,7 @@ var inits = []Program{
 			Reach: ReachChild, Waits: true, Code: CodeChild, WithoutCapKill: "lost",
 		},
 		Flags:  []Flag{{Names: []string{"-g"}, Option: "group"}, {Names: []string{"-P"}, Option: "pause"}},
-		Source: "openSUSE/catatonit catatonit.c", Case: "catatonit-handler",
+		Source: "openSUSE/catatonit catatonit.c", Case: "catatonit-app",
 	},
 	{
 		ID: "s6-svscan", Kind: KindInit, Names: []string{"s6-svscan"}, Fetches: true,
@@ -59,11 +59,11 @@ var inits = []Program{
 			evidence.SIGHUP:  {Ends: EndsNo, Means: "rescans its service directory", Instead: "SIGTERM"},
 			evidence.SIGALRM: {Ends: EndsNo, Means: "rescans its service directory", Instead: "SIGTERM"},
 		},
-		Source: "skarnet.org s6-svscan: signals", Case: "s6-svscan-handler",
+		Source: "skarnet.org s6-svscan: signals", Case: "s6-svscan-app",
 	},
 	{
 		ID: "s6-supervise", Kind: KindInit, Names: []string{"s6-supervise"},
-		Source: "skarnet.org s6-supervise", Case: "s6-svscan-handler",
+		Source: "skarnet.org s6-supervise", Case: "s6-svscan-app",
 	},
 	{
 		ID: "runsvdir", Kind: KindInit, Names: []string{"runsvdir"},
@@ -73,7 +73,7 @@ var inits = []Program{
 			Passes: evidence.SetOf(evidence.SIGTERM, evidence.SIGHUP),
 			Reach:  ReachNobody, Code: CodeUnknown,
 		},
-		Source: "smarden.org runsvdir(8)", Case: "runsvdir-handler",
+		Source: "smarden.org runsvdir(8)", Case: "runsvdir-app",
 	},
 	{
 		ID: "supervisord", Kind: KindInit, Scripts: []string{"supervisord", "supervisor", "supervisor.supervisord"}, Names: []string{"supervisord"},
@@ -86,7 +86,7 @@ var inits = []Program{
 			evidence.SIGHUP:  {Ends: EndsNo, Means: "stops and restarts every program", Instead: "SIGTERM"},
 			evidence.SIGUSR2: {Ends: EndsNo, Means: "reopens its logs", Instead: "SIGTERM"},
 		},
-		Source: "supervisord.org running.html#signals", Case: "supervisord-handler",
+		Source: "supervisord.org running.html#signals", Case: "supervisord-app",
 	},
 	{
 		ID: "systemd", Kind: KindInit, Names: []string{"systemd"}, Fetches: true,
@@ -99,7 +99,7 @@ var inits = []Program{
 			evidence.SIGRTMIN + 3: {Ends: EndsUnknown, Code: -1, After: 1, Means: "halts"},
 			evidence.SIGRTMIN + 4: {Ends: EndsUnknown, Code: -1, After: 1, Means: "powers off"},
 		},
-		Source: "systemd(1) SIGNALS", Case: "systemd-term",
+		Source: "systemd(1) SIGNALS", Case: "systemd",
 	},
 	{
 		ID: "busybox-init", Kind: KindInit, Names: []string{"busybox-init"},
@@ -118,6 +118,6 @@ var inits = []Program{
 			// kill_timeout 1600 ms, then SIGKILL.
 			Reach: ReachChildren, Send: evidence.SIGINT, Waits: true, Grace: 1.6, Adds: 0.5, Code: CodeFixed, Status: 0,
 		},
-		Source: "pm2.keymetrics.io graceful shutdown", Case: "pm2-runtime",
+		Source: "pm2.keymetrics.io graceful shutdown", Case: "pm2-runtime-plain",
 	},
 }

@@ -5,7 +5,7 @@ import "github.com/whystuck/whystuck/pkg/evidence"
 // runtimes run somebody's program. What their own handlers do is in diagnose
 // (react_runtime.go), since it needs more than a table.
 var runtimes = []Program{
-	{ID: "node", Kind: KindRuntime, Names: []string{"node", "nodejs"}, NeverWaits: true, Source: "nodejs/node src/node.cc SignalExit", Case: "node-plain"},
+	{ID: "node", Kind: KindRuntime, Names: []string{"node", "nodejs"}, NeverWaits: true, Source: "nodejs/node src/node.cc SignalExit", Case: "node20-plain"},
 	{ID: "python", Kind: KindRuntime, Names: []string{"python", "python2", "python3", "pypy", "pypy3"}, Plain: true, Source: "CPython Modules/signalmodule.c", Case: "python-plain"},
 	{ID: "ruby", Kind: KindRuntime, Names: []string{"ruby", "irb"}, Source: "ruby signal.c", Case: "ruby-plain"},
 	{ID: "perl", Kind: KindRuntime, Names: []string{"perl"}, Plain: true, NeverWaits: true, Source: "perl mg.c", Case: "perl-plain"},
@@ -23,14 +23,14 @@ var runtimes = []Program{
 		Responses: map[int]Response{
 			evidence.SIGTERM: {Ends: EndsUnknown, Code: 0, After: 1.1, Means: "runs init:stop() and exits 0"},
 			evidence.SIGUSR1: {Ends: EndsUnknown, Code: 1, Means: "writes a crash dump and ends"},
-		}, Case: "erlang-noinput"},
-	{ID: "lua", Kind: KindRuntime, Names: []string{"lua", "luajit"}, Plain: true, NeverWaits: true, Source: "lua.c", Case: "lua-plain"},
+		}, Case: "erl-noinput"},
+	{ID: "lua", Kind: KindRuntime, Names: []string{"lua", "luajit"}, Plain: true, NeverWaits: true, Source: "lua.c", Case: "lua-stdin"},
 	{ID: "tclsh", Kind: KindRuntime, Names: []string{"tclsh"}, Plain: true, NeverWaits: true, Source: "tcl", Case: "tcl-plain"},
-	{ID: "guile", Kind: KindRuntime, Names: []string{"guile"}, Plain: true, NeverWaits: true, Source: "guile", Case: "guile-plain"},
-	{ID: "rscript", Kind: KindRuntime, Names: []string{"R", "Rscript"}, Plain: true, NeverWaits: true, Source: "R", Case: "r-plain"},
-	{ID: "mono", Kind: KindRuntime, Names: []string{"mono", "mono-sgen"}, NeverWaits: true, Source: "mono", Case: "mono-plain"},
-	{ID: "deno", Kind: KindRuntime, Names: []string{"deno"}, Source: "denoland/deno", Case: "deno-plain"},
-	{ID: "bun", Kind: KindRuntime, Names: []string{"bun"}, Source: "oven-sh/bun", Case: "bun-term"},
+	{ID: "guile", Kind: KindRuntime, Names: []string{"guile"}, Plain: true, NeverWaits: true, Source: "guile", Case: ""},
+	{ID: "rscript", Kind: KindRuntime, Names: []string{"R", "Rscript"}, Plain: true, NeverWaits: true, Source: "R", Case: ""},
+	{ID: "mono", Kind: KindRuntime, Names: []string{"mono", "mono-sgen"}, NeverWaits: true, Source: "mono", Case: ""},
+	{ID: "deno", Kind: KindRuntime, Names: []string{"deno"}, Source: "denoland/deno", Case: ""},
+	{ID: "bun", Kind: KindRuntime, Names: []string{"bun"}, Source: "oven-sh/bun", Case: ""},
 }
 
 // GoCaught is the mask that the Go runtime installs (runtime/sigtab_linux_generic.go)

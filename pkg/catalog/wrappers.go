@@ -18,7 +18,7 @@ var wrappers = []Program{
 		Flags: []Flag{{Names: []string{"-k", "--kill-after"}, Option: "kill-after", Value: true},
 			{Names: []string{"-s", "--signal"}, Option: "signal", Value: true},
 			{Names: []string{"--foreground"}, Option: "foreground"}},
-		Source: "coreutils timeout.c", Case: "timeout-handler",
+		Source: "coreutils timeout.c", Case: "timeout-app",
 	},
 	{
 		ID: "su", Kind: KindWrapper, Names: []string{"su"}, NeverWaits: true,
@@ -42,7 +42,7 @@ var wrappers = []Program{
 		ID: "npm", Kind: KindWrapper, Scripts: []string{"npm", "npm-cli.js", "npx", "npx-cli.js"}, Titles: []string{"npm ", "npx "},
 		Names:   []string{"npm", "npx"},
 		Forward: &Forward{Passes: evidence.SetOf(evidence.SIGTERM, evidence.SIGINT), Reach: ReachChild, Waits: true, Adds: 0.4, Code: CodeChild, SignalledStatus: status(1)},
-		Source:  "npm/run-script lib/run-script-pkg.js", Case: "npm-start",
+		Source:  "npm/run-script lib/run-script-pkg.js", Case: "npm-start-plain",
 	},
 	{
 		ID: "yarn", Kind: KindWrapper, Scripts: []string{"yarn", "yarn.js", "yarn-1.js", "yarnpkg"}, Names: []string{"yarn", "yarnpkg"},
@@ -55,7 +55,7 @@ var wrappers = []Program{
 	},
 	{
 		ID: "nodemon", Kind: KindWrapper, Scripts: []string{"nodemon", "nodemon.js"}, Names: []string{"nodemon"},
-		Source: "remy/nodemon", Case: "nodemon",
+		Source: "remy/nodemon", Case: "nodemon-plain",
 	},
 	{
 		ID: "script", Kind: KindWrapper, Names: []string{"script"}, Fetches: true,
@@ -67,5 +67,5 @@ var wrappers = []Program{
 	{ID: "flock", Kind: KindWrapper, Names: []string{"flock"}, NeverWaits: true, Plain: true, Source: "util-linux flock.c: no handlers", Case: "flock"},
 	{ID: "strace", Kind: KindWrapper, Names: []string{"strace"}, Source: "strace.c", Case: "strace"},
 	{ID: "unshare", Kind: KindWrapper, Names: []string{"unshare"}, NeverWaits: true, Source: "util-linux unshare.c: blocks TERM and INT while it waits", Case: "unshare"},
-	{ID: "setsid", Kind: KindWrapper, Names: []string{"setsid"}, NeverWaits: true, Source: "util-linux setsid.c", Case: "setsid-wait"},
+	{ID: "setsid", Kind: KindWrapper, Names: []string{"setsid"}, NeverWaits: true, Source: "util-linux setsid.c", Case: "setsid-w"},
 }

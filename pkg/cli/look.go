@@ -220,8 +220,9 @@ const maxNamed = 16
 // nameHandlers finds the symbols of the handlers that the answer is about.
 func (l *looker) nameHandlers(ctx context.Context) {
 	for _, t := range l.forKernel {
+		asked := diagnose.Asked(t, l.q.judge)
 		for i := range min(len(t.Processes), maxNamed) {
-			for _, sig := range diagnose.Asked(t, l.q.judge) {
+			for _, sig := range asked {
 				t.Gaps = append(t.Gaps, l.kernel.Resolve(ctx, &t.Processes[i], sig)...)
 			}
 		}

@@ -159,7 +159,7 @@ func (c *inspection) gone(out *Container) {
 // notRunning: created, exited, dead, removing.
 func (c *inspection) notRunning(out *Container) {
 	k := c.t.Container
-	out.Verdict, out.Layer = NotRunning, LayerEngine
+	out.Verdict, out.Layer, out.ExitCode = NotRunning, LayerEngine, k.ExitCode
 	switch k.Status {
 	case "exited":
 		out.Headline = "it has exited"

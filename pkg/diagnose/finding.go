@@ -116,3 +116,12 @@ func unprintable(r rune) bool {
 	return r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e ||
 		r >= 0x2060 && r <= 0x206f || r == 0xfeff || r >= 0xe0000 && r <= 0xe007f
 }
+
+// Titles gives every rule's title by its code.
+func Titles() map[string]string {
+	out := make(map[string]string, len(titles))
+	for code, t := range titles {
+		out[code] = t.title
+	}
+	return out
+}

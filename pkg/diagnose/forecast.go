@@ -129,6 +129,9 @@ func (c *inspection) decide(o *outlook, limit float64) {
 	case r.ends == catalog.EndsYes && r.after <= limit:
 		o.verdict = Stops
 		o.ended(r.after, r.code)
+		if r.atMost {
+			o.after = nil
+		}
 		if o.timeout == 0 && !r.bySignal { // SIGKILL follows at once
 			o.verdict, o.code, o.conf = Abrupt, nil, Assumed
 		}

@@ -30,9 +30,11 @@ type reaction struct {
 	ends   catalog.Ends
 	// code is the exit status, 128+n when signal n ends it; nil: not known.
 	code *int
-	// after is the time from the signal to the end, in seconds.
-	after float64
-	conf  Confidence
+	// after is the time from the signal to the end, in seconds; atMost: it may as
+	// well end sooner.
+	after  float64
+	atMost bool
+	conf   Confidence
 	// why is the rule that explains an end that does not come (or one that is
 	// worth a word), "" for the ordinary.
 	why string

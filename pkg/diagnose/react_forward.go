@@ -209,12 +209,11 @@ func (s *simulation) combine(r *reaction, f *catalog.Forward, grace float64, wai
 	case bad == nil:
 		r.because = waitFor[0]
 		return
+	case grace > 0 && bad.ends == catalog.EndsUnknown && grace+f.Adds > s.timeout:
+		r.ends, r.why, r.conf = bad.ends, bad.why, Assumed
 	case grace > 0:
-		r.after = grace + f.Adds
-		r.conf = Likely
-		if bad.ends == catalog.EndsUnknown && grace+f.Adds > s.timeout {
-			r.conf = Assumed
-		}
+		r.after, r.conf = grace+f.Adds, Likely
+		r.atMost = bad.ends == catalog.EndsUnknown
 		r.why = "WS114"
 		r.note += fmt.Sprintf(", and kills it after %g s", grace)
 	default:

@@ -37,7 +37,7 @@ func (s *simulation) shell(r *reaction, row *catalog.Program) {
 		s.deferred(r, conf)
 	case doingUnknown:
 		r.open(effectHandler, "has a trap: it runs at once in `wait`, but only later behind a foreground child", "")
-		r.why = "WS105"
+		r.why = "WS111"
 	default:
 		s.trapRuns(r, 0, conf)
 	}
@@ -131,7 +131,7 @@ func (c *inspection) foreground(p *evidence.Process) *evidence.Process {
 // could be read.
 func (s *simulation) trapRuns(r *reaction, wait float64, conf Confidence) {
 	t := bashTrap(r.p, r.sig)
-	if t == nil || t.Text == "" || !t.Exits {
+	if t == nil || t.Text == "" || t.Truncated || !t.Exits {
 		r.open(effectHandler, "its trap runs; whether it ends the shell cannot be seen before", "")
 		r.why, r.after = "WS111", wait
 		return
@@ -174,6 +174,9 @@ func (c *inspection) doing(p *evidence.Process, row *catalog.Program) (doing, Co
 		if call(p) == "wait4" || call(p) == "waitid" {
 			return doingForeground, Likely
 		}
+	}
+	if b := bashInside(p); b != nil && b.Reading != nil {
+		return map[bool]doing{true: doingRead, false: doingSubst}[*b.Reading], Likely
 	}
 	switch row.ID {
 	case "dash", "ash":
@@ -278,8 +281,12 @@ func (c *inspection) sleepLeft(p *evidence.Process) (float64, bool) {
 // that is long, a program that follows a file, or one that has already lived
 // longer than the timeout, or as long as its shell.
 func (c *inspection) lasts(child, shell *evidence.Process) bool {
-	if child.Program.ID == "sleep" || child.Program.ID == "tail" {
+	switch child.Program.ID {
+	case "tail":
 		return true
+	case "sleep": // one whose time is not known may be a short one of a loop
+		_, known := c.sleepLeft(child)
+		return known
 	}
 	if row := c.program(child); row != nil && (row.Kind == catalog.KindApp || row.Kind == catalog.KindInit) {
 		return true

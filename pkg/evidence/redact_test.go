@@ -91,7 +91,7 @@ var mayStay = map[string]bool{
 	"Container.Health": true, "Container.ExecIDs": true, "Container.Project": true, "Container.Service": true,
 	"Container.InspectTrouble": true, "Remain.Kind": true, "BashInside.Running": true,
 	"Cgroup.Freezer": true, "Event.Action": true, "Gap.Kind": true,
-	"Process.Comm": true, "Process.State": true, "Process.TracerComm": true, "Task.Comm": true, "Task.State": true, "Task.Wchan": true,
+	"Process.Comm": true, "Process.State": true, "Process.TracerComm": true, "Process.TracerState": true, "Process.TracerCall": true, "Task.Comm": true, "Task.State": true, "Task.Wchan": true,
 	"Task.Stack": true, "Syscall.Name": true, "SecondLook.State": true, "SignalFD.How": true,
 	"Program.ID": true, "Program.By": true, "Program.Display": true, // its base name
 	"Handler.Symbol": true, "GoInside.Version": true,

@@ -34,7 +34,10 @@ func commands(program string) []command {
 
 // result is what one command took over all rounds.
 type result struct {
-	median, least time.Duration
+	median, least time.Duration // wall time
+	// cpu is the median of user and system time: what is left to compare on a
+	// machine that does something else meanwhile.
+	cpu time.Duration
 	// rss is the most memory resident in any run, in bytes.
 	rss int64
 }
@@ -42,11 +45,11 @@ type result struct {
 // measure runs every command once a round, so that what else the machine does
 // falls on all of them alike. The first round only warms the caches.
 func measure(ctx context.Context, all []command, env []string, runs int) (map[string]result, error) {
-	times := make(map[string][]time.Duration)
+	walls, cpus := make(map[string][]time.Duration), make(map[string][]time.Duration)
 	results := make(map[string]result)
 	for round := range runs + 1 {
 		for _, c := range all {
-			took, rss, err := once(ctx, c, env)
+			wall, cpu, rss, err := once(ctx, c, env)
 			if err != nil {
 				return nil, err
 			}
@@ -56,21 +59,23 @@ func measure(ctx context.Context, all []command, env []string, runs int) (map[st
 			r := results[c.name]
 			r.rss = max(r.rss, rss)
 			results[c.name] = r
-			times[c.name] = append(times[c.name], took)
+			walls[c.name] = append(walls[c.name], wall)
+			cpus[c.name] = append(cpus[c.name], cpu)
 		}
 	}
-	for name, took := range times {
+	for name, all := range walls {
 		r := results[name]
-		r.median, r.least = median(took), slices.Min(took)
+		r.median, r.least, r.cpu = median(all), slices.Min(all), median(cpus[name])
 		results[name] = r
 	}
 	return results, nil
 }
 
-// once runs a command to its end. Its memory is the kernel's own count; that
+// once runs a command to its end and gives its wall time, its processor time
+// and its memory in bytes. The memory is the kernel's own count; that
 // includes what this process had when it forked, so nothing below our own 10 MiB
 // can be told.
-func once(ctx context.Context, c command, env []string) (time.Duration, int64, error) {
+func once(ctx context.Context, c command, env []string) (wall, cpu time.Duration, rss int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.argv[0], c.argv[1:]...)
@@ -78,17 +83,17 @@ func once(ctx context.Context, c command, env []string) (time.Duration, int64, e
 	var said strings.Builder
 	cmd.Stderr = &said
 	start := time.Now()
-	err := cmd.Run()
-	took := time.Since(start)
+	err = cmd.Run()
+	wall = time.Since(start)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) || !slices.Contains(c.fine, cmd.ProcessState.ExitCode()) {
-		return 0, 0, fmt.Errorf("%s: %v: %s", strings.Join(c.argv, " "), err, said.String())
+		return 0, 0, 0, fmt.Errorf("%s: %v: %s", strings.Join(c.argv, " "), err, said.String())
 	}
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
-		return 0, 0, fmt.Errorf("%s: the kernel counted no memory", c.name)
+		return 0, 0, 0, fmt.Errorf("%s: the kernel counted no memory", c.name)
 	}
-	return took, usage.Maxrss * 1024, nil
+	return wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), usage.Maxrss * 1024, nil
 }
 
 func median(all []time.Duration) time.Duration {

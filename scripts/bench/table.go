@@ -43,15 +43,15 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 // table is the whole output.
 func table(o options, few, many map[string]result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d rounds beside %d and beside %d sleeping processes; wall time in ms, memory in MiB\n\n", o.runs, o.few, o.many)
-	fmt.Fprintf(&b, "%-24s %9s %9s %9s   %9s %9s %9s\n", "", "median", "least", "memory", "median", "least", "memory")
+	fmt.Fprintf(&b, "%d rounds beside %d and beside %d sleeping processes; wall and processor time in ms, memory in MiB\n\n", o.runs, o.few, o.many)
+	fmt.Fprintf(&b, "%-24s %8s %8s %8s %8s   %8s %8s %8s %8s\n", "", "median", "least", "cpu", "memory", "median", "least", "cpu", "memory")
 	for _, c := range commands("") {
 		fmt.Fprintf(&b, "%-24s", c.name)
 		for i, r := range []result{few[c.name], many[c.name]} {
 			if i > 0 {
 				b.WriteString("  ")
 			}
-			fmt.Fprintf(&b, " %9.1f %9.1f %9.1f", ms(r.median), ms(r.least), float64(r.rss)/(1<<20))
+			fmt.Fprintf(&b, " %8.1f %8.1f %8.1f %8.1f", ms(r.median), ms(r.least), ms(r.cpu), float64(r.rss)/(1<<20))
 		}
 		b.WriteByte('\n')
 	}

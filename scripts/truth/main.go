@@ -114,6 +114,11 @@ func truth(ctx context.Context, o options) (wrong bool, err error) {
 		fmt.Println(len(chosen), "cases")
 		return false, nil
 	}
+	if o.record != "" {
+		if err := os.MkdirAll(o.record, 0o755); err != nil {
+			return false, fmt.Errorf("making the directory for the captures: %w", err)
+		}
+	}
 	started := time.Now()
 	b, err := prepare(ctx, o, all)
 	if err != nil {

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +66,7 @@ func (b *truthBed) observe(ctx context.Context, c cases.Case, s started) Observe
 	log := strings.TrimPrefix(b.logs(ctx, s.id), before)
 	o.Log = string(tail([]byte(log), 1000))
 	if c.Kill != "" {
-		o.Verdict = o.killVerdict(c, s.pid, log)
+		o.Verdict = o.killVerdict(c, s.id, log)
 		return o
 	}
 	o.Finished = strings.Count(log, c.Finish)
@@ -112,14 +112,17 @@ func (o *Observed) stopVerdict(c cases.Case, alive bool) diagnose.Verdict {
 	return diagnose.Stops
 }
 
-func (o *Observed) killVerdict(c cases.Case, pid int, log string) string {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+func (o *Observed) killVerdict(c cases.Case, id, log string) string {
+	stopped := slices.ContainsFunc(members(id), func(pid int) bool {
+		f := stat(fmt.Sprintf("/proc/%d/stat", pid))
+		return len(f) > 0 && f[0] == "T"
+	})
 	switch {
 	case o.ExitCode != nil && (c.Takes == "" || !strings.Contains(log, c.Takes)):
 		return "dies"
 	case c.Takes != "" && strings.Contains(log, c.Takes):
 		return "handled"
-	case strings.Contains(string(status), "State:\tT"):
+	case stopped:
 		return "stops"
 	}
 	return "nothing"

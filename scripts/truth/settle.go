@@ -13,9 +13,10 @@ import (
 	"time"
 )
 
-// Settling: for settleQuiet the processes must stay the same, and must not have
-// computed for more than settleTicks: on a loaded machine an interpreter that is
-// still importing looks the same for seconds. Some daemons have a text in their
+// Settling: for settleQuiet the processes must stay the same, must not have
+// computed for more than settleTicks, and must not be seen waiting for a CPU or a
+// disk: on a loaded machine an interpreter that is still importing looks the same
+// for seconds, and gets too little time to be noticed by that. Some daemons have a text in their
 // log besides (cases.Case.Ready), for readyMax. Loops of short commands never
 // settle, and are looked at after busyMax.
 const (
@@ -39,11 +40,11 @@ func settle(ctx context.Context, id string, busy bool) error {
 	var computed int
 	since := start
 	for time.Since(start) < limit {
-		now, ticks := tree(id)
+		now, ticks, waiting := tree(id)
 		if now == "" {
 			return fmt.Errorf("the container ended by itself")
 		}
-		if now != last || ticks > computed+settleTicks {
+		if now != last || ticks > computed+settleTicks || waiting {
 			last, computed, since = now, ticks, time.Now()
 		}
 		if time.Since(start) >= settleMin && time.Since(since) >= settleQuiet {
@@ -59,9 +60,10 @@ func settle(ctx context.Context, id string, busy bool) error {
 }
 
 // tree describes the processes of a container, empty when there are none:
-// what they are and how they take signals, but not what they are doing; and how
-// long they have computed, in ticks of 1/100 s.
-func tree(id string) (description string, ticks int) {
+// what they are and how they take signals, but not what they are doing; how long
+// they have computed, in ticks of 1/100 s; and whether one waits for a CPU or a
+// disk just now.
+func tree(id string) (description string, ticks int, waiting bool) {
 	var b strings.Builder
 	for _, p := range members(id) {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p))
@@ -77,21 +79,25 @@ func tree(id string) (description string, ticks int) {
 			}
 		}
 		b.WriteByte('\n')
-		ticks += computed(p)
+		f := stat(fmt.Sprintf("/proc/%d/stat", p))
+		for i := 11; i < 13 && i < len(f); i++ { // utime and stime of all threads
+			n, _ := strconv.Atoi(f[i])
+			ticks += n
+		}
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p))
+		for _, task := range tasks {
+			f := stat(task)
+			waiting = waiting || len(f) > 0 && (f[0] == "R" || f[0] == "D")
+		}
 	}
-	return b.String(), ticks
+	return b.String(), ticks, waiting
 }
 
-// computed is utime and stime of a process, fields 14 and 15 of its stat, which
-// are counted from the last ) on: the name may hold anything.
-func computed(pid int) (ticks int) {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	for i := 11; i < 13 && i < len(f); i++ {
-		n, _ := strconv.Atoi(f[i])
-		ticks += n
-	}
-	return ticks
+// stat are the fields of a stat file from the third, the state, on: they follow
+// the last ), as the name may hold anything.
+func stat(path string) []string {
+	b, _ := os.ReadFile(path)
+	return strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 }
 
 // members are the processes of a container, exec'd ones too: those in its

@@ -84,7 +84,7 @@ func appServers() []Case {
 		py("gunicorn-busy", gunicorn...).exec("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET /slow HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3; sleep 1000"),
 		py("gunicorn-gthread", "gunicorn", "-k", "gthread", "--threads", "2", "-b", ":8000", "wsgi"),
 		py("celery-solo", "celery", "-A", "tasks", "worker", "-P", "solo", "-l", "info").ready("ready."),
-		py("celery-prefork", "celery", "-A", "tasks", "worker", "-c", "2", "-l", "info").ready("ready."),
+		py("celery-prefork", "celery", "-A", "tasks", "worker", "-c", "2", "-l", "info").ready("ready.").stop("-t", "10"),
 		py("celery-beat", "celery", "-A", "tasks", "beat", "-s", "/tmp/beat"),
 		py("uvicorn", "python3", "-m", "uvicorn", "asgi:app"),
 		py("uvicorn-workers", "python3", "-m", "uvicorn", "--workers", "2", "asgi:app"),

@@ -24,7 +24,8 @@ var inits = []Program{
 			{Names: []string{"-v", "-vv", "-vvv"}, Option: "verbose"}, {Names: []string{"-w"}, Option: "warn"},
 			{Names: []string{"-gs", "-sg", "-gv", "-vg", "-gw"}, Option: "group"},
 		},
-		Source: "krallin/tini src/tini.c", Case: "tini-app",
+		Responses: map[int]Response{evidence.SIGCHLD: {Ends: EndsNo, Means: "reaps its children", Instead: "SIGTERM"}},
+		Source:    "krallin/tini src/tini.c", Case: "tini-app",
 	},
 	{
 		ID: "dumb-init", Kind: KindInit, Names: []string{"dumb-init"}, Fetches: true,
@@ -37,7 +38,8 @@ var inits = []Program{
 			{Names: []string{"-r", "--rewrite"}, Option: "rewrite", Value: true},
 			{Names: []string{"-v", "--verbose"}, Option: "verbose"},
 		},
-		Source: "Yelp/dumb-init dumb-init.c", Case: "dumb-init-app",
+		Responses: map[int]Response{evidence.SIGCHLD: {Ends: EndsNo, Means: "reaps its children", Instead: "SIGTERM"}},
+		Source:    "Yelp/dumb-init dumb-init.c", Case: "dumb-init-app",
 	},
 	{
 		ID: "catatonit", Kind: KindInit, Names: []string{"catatonit", "podman-init"}, Fetches: true,
@@ -46,8 +48,9 @@ var inits = []Program{
 				evidence.SIGTRAP, evidence.SIGSYS, evidence.SIGTTIN, evidence.SIGTTOU, evidence.SIGTSTP, evidence.SIGCHLD),
 			Reach: ReachChild, Waits: true, Code: CodeChild, WithoutCapKill: "lost",
 		},
-		Flags:  []Flag{{Names: []string{"-g"}, Option: "group"}, {Names: []string{"-P"}, Option: "pause"}},
-		Source: "openSUSE/catatonit catatonit.c", Case: "catatonit-app",
+		Flags:     []Flag{{Names: []string{"-g"}, Option: "group"}, {Names: []string{"-P"}, Option: "pause"}},
+		Responses: map[int]Response{evidence.SIGCHLD: {Ends: EndsNo, Means: "reaps its children", Instead: "SIGTERM"}},
+		Source:    "openSUSE/catatonit catatonit.c", Case: "catatonit-app",
 	},
 	{
 		ID: "s6-svscan", Kind: KindInit, Names: []string{"s6-svscan"}, Fetches: true,
@@ -74,6 +77,11 @@ var inits = []Program{
 			Reach:  ReachNobody, Code: CodeUnknown,
 		},
 		Source: "smarden.org runsvdir(8)", Case: "runsvdir-app",
+	},
+	{
+		ID: "runsv", Kind: KindInit, Names: []string{"runsv"}, NeverWaits: true,
+		Forward: &Forward{Passes: evidence.SetOf(evidence.SIGTERM), Reach: ReachChildren, Waits: true, Code: CodeFixed, Status: 0},
+		Source:  "smarden.org runsv(8)", Case: "runsv-alone",
 	},
 	{
 		ID: "supervisord", Kind: KindInit, Scripts: []string{"supervisord", "supervisor", "supervisor.supervisord"}, Names: []string{"supervisord"},
@@ -104,7 +112,7 @@ var inits = []Program{
 	{
 		ID: "busybox-init", Kind: KindInit, Names: []string{"busybox-init"},
 		Responses: map[int]Response{
-			evidence.SIGTERM: {Ends: EndsUnknown, Code: -1, After: 3.3, Means: "stops everything and asks for a reboot"},
+			evidence.SIGTERM: {Ends: EndsYes, Code: -1, After: 3.5, Means: "stops everything and asks for a reboot"},
 			evidence.SIGUSR1: {Ends: EndsUnknown, Code: -1, After: 3.3, Means: "stops everything and halts"},
 			evidence.SIGUSR2: {Ends: EndsUnknown, Code: -1, After: 3.3, Means: "stops everything and powers off"},
 			evidence.SIGHUP:  {Ends: EndsNo, Means: "reloads inittab", Instead: "SIGTERM"},

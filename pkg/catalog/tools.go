@@ -9,7 +9,7 @@ var tools = []Program{
 	{ID: "cat", Kind: KindTool, Names: []string{"cat", "tac", "tee"}, Plain: true, NeverWaits: true, Source: "coreutils", Case: "cat-stdin"},
 	{ID: "coreutils", Kind: KindTool, Names: []string{"coreutils", "yes", "dd", "wc", "sort", "head", "cut", "tr", "seq", "true", "false", "echo", "od", "mkfifo"},
 		Plain: true, NeverWaits: true, Source: "coreutils", Case: "yes"},
-	{ID: "text-tools", Kind: KindTool, Names: []string{"grep", "sed", "awk", "mawk", "gawk", "find", "inotifywait", "nc", "ncat", "socat", "ping", "curl", "wget", "logger"},
+	{ID: "text-tools", Kind: KindTool, Names: []string{"grep", "sed", "awk", "mawk", "gawk", "find", "inotifywait", "nc", "ncat", "curl", "wget", "logger"},
 		Plain: true, NeverWaits: true, Source: "grep, sed, awk, findutils, inotify-tools, netcat", Case: "inotifywait"},
 	{ID: "pause", Kind: KindTool, Names: []string{"pause"}, Source: "kubernetes build/pause", Case: ""},
 }

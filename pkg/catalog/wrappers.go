@@ -33,6 +33,12 @@ var wrappers = []Program{
 		Source: "util-linux su-common.c: SIGTERM, sleep(2), SIGKILL", Case: "runuser-app",
 	},
 	{
+		ID: "doas", Kind: KindWrapper, Names: []string{"doas"}, NeverWaits: true,
+		Forward: &Forward{Passes: evidence.SetOf(evidence.SIGTERM), Reach: ReachChild,
+			Fixed: 2, Code: CodeFixed, Status: 143},
+		Source: "opendoas pam.c: SIGTERM, sleep(2), SIGKILL", Case: "doas",
+	},
+	{
 		ID: "sudo", Kind: KindWrapper, Names: []string{"sudo"}, NeverWaits: true,
 		Forward: &Forward{Passes: termLike | evidence.SetOf(evidence.SIGUSR1, evidence.SIGUSR2, evidence.SIGALRM),
 			Reach: ReachChild, Waits: true, Code: CodeChild, SignalledStatus: status(0)},
@@ -51,11 +57,13 @@ var wrappers = []Program{
 	},
 	{
 		ID: "pnpm", Kind: KindWrapper, Scripts: []string{"pnpm", "pnpm.cjs", "pnpm.mjs"}, Names: []string{"pnpm"},
-		Source: "pnpm", Case: "pnpm-start",
+		Forward: &Forward{Passes: evidence.SetOf(evidence.SIGTERM, evidence.SIGINT), Reach: ReachChild, Waits: true, Adds: 0.1, Code: CodeChild, SignalledStatus: status(1)},
+		Source:  "pnpm", Case: "pnpm-start",
 	},
 	{
 		ID: "nodemon", Kind: KindWrapper, Scripts: []string{"nodemon", "nodemon.js"}, Names: []string{"nodemon"},
-		Source: "remy/nodemon", Case: "nodemon-plain",
+		Forward: &Forward{Passes: evidence.SetOf(evidence.SIGTERM), Reach: ReachNobody, Code: CodeFixed, Status: 143, Adds: 0.3},
+		Source:  "remy/nodemon", Case: "nodemon-plain",
 	},
 	{
 		ID: "script", Kind: KindWrapper, Names: []string{"script"}, Fetches: true,

@@ -22,6 +22,7 @@ type inspection struct {
 	root     *evidence.Process // the process that gets the stop signal, nil if there is none
 	byPID    map[int]*evidence.Process
 	children map[int][]*evidence.Process // living, by start time
+	twins    map[alike]*evidence.Process // nil until asked for
 }
 
 func newInspection(host *evidence.Host, t *evidence.Target, opt Options) *inspection {
@@ -76,8 +77,12 @@ func dying(p *evidence.Process) bool {
 }
 
 // program is the catalog row of p, nil when it is not known or when its masks
-// contradict the name it goes by.
+// contradict the name it goes by. Of a process that was looked at briefly only the
+// comm is known, which anybody can set: it is shown and nothing is built on it.
 func (c *inspection) program(p *evidence.Process) *catalog.Program {
+	if p.Brief {
+		return nil
+	}
 	row := catalog.ByID(p.Program.ID)
 	if row == nil || !plausible(row, p) {
 		return nil
@@ -103,6 +108,8 @@ func plausible(row *catalog.Program, p *evidence.Process) bool {
 		return s.Caught.Has(evidence.SIGSEGV) && s.Caught.Has(evidence.SIGBUS)
 	case "nginx":
 		return s.Caught.Has(evidence.SIGUSR2) && s.Caught.Has(evidence.SIGWINCH) && s.Ignored.Has(evidence.SIGPIPE)
+	case "su", "runuser", "doas", "sudo": // with -P su reads a signalfd instead
+		return s.Caught.Has(evidence.SIGTERM)
 	case "s6-svscan":
 		return s.Caught.Has(evidence.SIGPIPE)
 	case "systemd":

@@ -49,6 +49,9 @@ func (c *inspection) dispose(p *evidence.Process, sig int) disposition {
 	if p.Signals == nil {
 		return disposition{kind: notKnown, conf: Assumed, gap: fmt.Sprintf("/proc/%d/status has no signal lines", p.PID)}
 	}
+	if unread(p, sig) {
+		return disposition{kind: notKnown, conf: Assumed, gap: fmt.Sprintf("/proc/%d/status", p.PID)}
+	}
 	lead := leader(p)
 	leadBlocks := blocks(lead, sig)
 	if row := c.program(p); row != nil && row.Fetches && !seen(p) && !p.Signals.Caught.Has(sig) && !p.Signals.Ignored.Has(sig) {
@@ -69,6 +72,9 @@ func (c *inspection) disposeOpen(p *evidence.Process, sig int) disposition {
 	d := disposition{kind: byDefault, conf: Certain, blind: c.blind(p)}
 	if !seen(p) {
 		d.conf = Likely // the program's name says that it is not in sigwait, not the kernel
+	}
+	if p.Brief {
+		d.conf = Likely // it may be traced, or the init of a namespace of its own
 	}
 	switch {
 	case p.Signals.Ignored.Has(sig):
@@ -140,7 +146,7 @@ func (c *inspection) disposeBlocked(p *evidence.Process, sig int) disposition {
 		return d
 	}
 	d := disposition{kind: blocked, conf: Certain, facts: []Evidence{blockFact}}
-	d.finite, d.blind = finiteWaits(p), c.blind(p)
+	d.finite, d.blind = finiteWaits(p), !seen(p)
 	switch {
 	case d.finite:
 		d.conf = Assumed
@@ -348,7 +354,11 @@ func finite(s *evidence.Syscall) bool {
 }
 
 func maskFact(p *evidence.Process, field string, set evidence.SigSet, sig int, word string) Evidence {
-	return Evidence{Source: fmt.Sprintf("/proc/%d/status", p.PID), Field: field, Value: set.String(), Says: evidence.SignalName(sig) + " " + word}
+	file := "status"
+	if p.Brief {
+		file = "stat"
+	}
+	return Evidence{Source: fmt.Sprintf("/proc/%d/%s", p.PID, file), Field: field, Value: set.String(), Says: evidence.SignalName(sig) + " " + word}
 }
 
 func openFact(p *evidence.Process, t *evidence.Task, sig int) Evidence {

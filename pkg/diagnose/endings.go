@@ -163,9 +163,12 @@ func (c *inspection) signalForecast() *SignalForecast {
 	if f.Outcome == "unknown" {
 		f.Confidence = Assumed
 	}
-	if r.effect == effectHandler && f.Outcome == "handled" && r.ends == catalog.EndsUnknown {
+	if d := deepest(r); d.effect == effectHandler && f.Outcome == "handled" && d.ends == catalog.EndsUnknown {
 		// That it is handled is sure; only what follows is not.
-		f.Confidence = r.disp.conf
+		f.Confidence = d.disp.conf
+		if d != r {
+			f.Confidence = worse(f.Confidence, Likely)
+		}
 	}
 	for i := range c.t.Processes {
 		q := sim.reached[c.t.Processes[i].PID]

@@ -250,6 +250,13 @@ func (c *inspection) hasHandler(p *evidence.Process, sig int) (answer, Confidenc
 		return no, Certain
 	}
 	conf := Likely
+	if p.Brief {
+		if t := c.twin(p); t != nil {
+			has, conf := c.hasHandler(t, sig)
+			return has, worse(conf, Likely)
+		}
+		return yes, Assumed
+	}
 	row := c.program(p)
 	switch {
 	case isGo(p):

@@ -120,8 +120,11 @@ func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
 		return nil
 	}
 	wait := catalog.LookupWait(t.Stack, wchan(t))
+	if wait != nil && wait.Read {
+		return c.hangFUSE(p, t) // D by a signal taken before: the same sleep as in S
+	}
 	h := &hang{p: p, t: t, code: "WS201", wait: wait}
-	if wait != nil && wait.Topic == "fuse" {
+	if wait != nil && wait.Topic == "fuse" || onFUSE(t) {
 		h.code = "WS209"
 	}
 	if wait != nil && wait.Topic == "coredump" {
@@ -139,17 +142,30 @@ func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
 		return nil
 	case k != nil && k.State&0x2 != 0 && k.State&taskWakeKill == 0:
 		h.conf, h.says = Likely, "the kernel's state has no TASK_WAKEKILL: SIGKILL cannot end this sleep"
-		if slow(wait) {
+		if slow(wait) && !c.behindFUSE(t) || short(t) {
 			h.conf = Assumed
 		}
 	case killable == catalog.KillableYes && !dying(p):
 		return nil
-	case killable == catalog.KillableNo && !slow(wait):
+	case killable == catalog.KillableNo && (!slow(wait) || c.behindFUSE(t)):
 		h.conf, h.says = Likely, "this sleep does not end on SIGKILL"
+		if short(t) {
+			h.conf = Assumed
+		}
 	default:
 		h.conf, h.says = Assumed, "it slept on over two looks; whether it ends by itself is not known"
 	}
 	return h
+}
+
+// longWait is from when on a wait is no longer taken for that of a slow server or
+// disk, in milliseconds. It is a convention: nothing tells a slow answer from
+// none but time.
+const longWait = 2000
+
+// short reports whether a sleep is known to be a young one.
+func short(t *evidence.Task) bool {
+	return t.Again != nil && t.Again.SleptMillis != nil && *t.Again.SleptMillis < longWait
 }
 
 // slow reports whether a wait is one that a busy disk causes for a moment.
@@ -172,12 +188,24 @@ func (c *inspection) hangFUSE(p *evidence.Process, t *evidence.Task) *hang {
 		return nil
 	}
 	h := &hang{p: p, t: t, code: "WS209", wait: wait, conf: Assumed,
-		says: "it waits for a FUSE server; if the server has read the request, SIGKILL cannot end the wait"}
-	if sigkillPending(p, t) {
-		h.conf = Certain
+		says: "if its FUSE server has read the request, SIGKILL cannot end the wait"}
+	servers := c.servers(t)
+	switch stopped := serverStopped(servers); {
+	case sigkillPending(p, t):
+		h.conf, h.says = Certain, "SIGKILL is pending and it still waits: the FUSE server has read the request"
+	case serverReads(servers) && short(t):
+		h.says = "its FUSE server has read the request, a moment ago: SIGKILL cannot end the wait, an answer may"
+	case serverReads(servers):
+		h.conf, h.says = Likely, "its FUSE server has read the request and sleeps in the next read: SIGKILL cannot end the wait"
+	case stopped != nil:
+		h.says = fmt.Sprintf("its FUSE server, PID %d, is stopped; if that has not read the request yet, SIGKILL ends the wait, else not", stopped.ServerPID)
 	}
 	return h
 }
+
+// behindFUSE reports whether a task is on a FUSE mount whose server sleeps with
+// an empty queue: what it waits for is no slow disk.
+func (c *inspection) behindFUSE(t *evidence.Task) bool { return serverReads(c.servers(t)) }
 
 // sigkillPending reports whether SIGKILL was sent and has not ended the task.
 func sigkillPending(p *evidence.Process, t *evidence.Task) bool {

@@ -27,7 +27,7 @@ func (c *inspection) headline(o *outlook, out *Container) string {
 		}
 		return fmt.Sprintf("it stops at once, but %s has a handler for %s and %s", c.names(o.cheated), sig, verb)
 	case Unknown:
-		return fmt.Sprintf("what %s does with %s could not be read", who, sig)
+		return fmt.Sprintf("what %s does with %s could not be read", c.who(deepest(r).p), sig)
 	case Stops:
 		return c.stopsHeadline(o, who, sig)
 	}
@@ -45,7 +45,7 @@ func (c *inspection) stuckHeadline(o *outlook, who string) string {
 		return fmt.Sprintf("%s does not end on %s, and with timeout -1 SIGKILL is never sent", who, evidence.SignalName(o.sig))
 	}
 	if h.wait != nil {
-		return fmt.Sprintf("%s (host PID %d) hangs in the kernel: %s", name(h.p), h.p.PID, h.wait.Cause)
+		return fmt.Sprintf("%s (host PID %d) hangs in the kernel: %s%s", name(h.p), h.p.PID, h.wait.Cause, aboutWords(h.t))
 	}
 	return fmt.Sprintf("%s (host PID %d): %s", name(h.p), h.p.PID, h.says)
 }

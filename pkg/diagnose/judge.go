@@ -155,9 +155,10 @@ func Asked(t *evidence.Target, opt Options) []int {
 func Needs(t *evidence.Target, opt Options) Need {
 	var n Need
 	c := newInspection(&evidence.Host{}, t, opt)
+	sigs := Asked(t, opt)
 	for i := range t.Processes {
 		p := &t.Processes[i]
-		for _, sig := range Asked(t, opt) {
+		for _, sig := range sigs {
 			c.needs(&n, p, sig)
 		}
 	}
@@ -166,7 +167,7 @@ func Needs(t *evidence.Target, opt Options) Need {
 
 // needs adds what one process's answer depends on.
 func (c *inspection) needs(n *Need, p *evidence.Process, sig int) {
-	if p.Signals == nil || p.State == "Z" {
+	if p.Signals == nil || p.State == "Z" || p.Brief { // a brief one's twin is asked in its place
 		return
 	}
 	for i := range p.Tasks {

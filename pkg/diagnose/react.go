@@ -143,7 +143,8 @@ func (s *simulation) takeDefault(r *reaction) {
 			s.blindDefault(r)
 		}
 	case stops(r.sig):
-		r.stays(effectPending, "stops it, does not end it", "WS116", r.conf)
+		// The kernel drops it for an orphaned process group.
+		r.stays(effectPending, "stops it at most, does not end it", "WS116", Assumed)
 	case r.disp.opens && init:
 		// complete_signal may begin a group exit, or the open thread fetch it and
 		// drop it: on one and the same kernel both were measured.
@@ -169,6 +170,12 @@ func (s *simulation) takeBlocked(r *reaction) {
 		if fd.Mask.Has(r.sig) {
 			why = "WS118"
 		}
+	}
+	if row := s.c.program(r.p); r.disp.finite && row != nil && r.p.Signals.Caught.Has(r.sig) && row.Responses[r.sig].Ends == catalog.EndsYes {
+		// It opens its mask between waits (mosquitto), and is known to end then.
+		r.conf = Likely
+		s.respond(r, row, row.Responses[r.sig])
+		return
 	}
 	if r.disp.conf == Assumed {
 		r.open(effectPending, "blocked for now: it stays queued until the program opens its mask", r.disp.gap)
@@ -253,14 +260,22 @@ func sleepsOn(p *evidence.Process) bool {
 }
 
 // young is the age below which a program may not yet have set up its signals, in
-// seconds.
-const young = 1.0
+// seconds; youngBusy is the same for one that computes: an interpreter on a slow
+// host starts for seconds.
+const (
+	young     = 1.0
+	youngBusy = 10.0
+)
 
 // distrustYoung lowers the confidence in what a process seems not to handle
 // while it may still be starting.
 func (s *simulation) distrustYoung(r *reaction) {
 	age, ok := s.c.age(r.p)
-	if !ok || age >= young || r.conf == Assumed || r.disp.kind != byDefault || r.sig == evidence.SIGKILL {
+	limit := young
+	if t := leader(r.p); t != nil && t.State == "R" {
+		limit = youngBusy
+	}
+	if !ok || age >= limit || r.conf == Assumed || r.disp.kind != byDefault || r.sig == evidence.SIGKILL {
 		return
 	}
 	if row := s.c.program(r.p); row != nil && (row.Kind == catalog.KindTool || row.Kind == catalog.KindShell) {

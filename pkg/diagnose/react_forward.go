@@ -23,8 +23,13 @@ func (s *simulation) forwards(r *reaction, row *catalog.Program) bool {
 		r.stays(effectDiscarded, row.ID+" is told to drop it", "WS110", Likely)
 		return true
 	}
-	if row.ID == "runsvdir" {
+	switch {
+	case row.ID == "runsvdir":
 		return s.runsvdir(r)
+	case f.Reach == catalog.ReachNobody:
+		r.handled(row.ID+" leaves and waits for nobody", f.Status, f.Adds, Likely)
+		r.effect, r.tellsNobody = effectForwards, true
+		return true
 	}
 	main, targets := s.audience(r.p, row)
 	if main == nil {

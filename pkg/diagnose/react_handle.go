@@ -12,7 +12,7 @@ import (
 func (s *simulation) handle(r *reaction) {
 	row := s.c.program(r.p)
 	switch {
-	case heldInSystem(r):
+	case row != nil && row.ID == "python" && heldInSystem(r):
 		r.stays(effectPending, "its handler runs only when the command that it started with system() is done", "WS112", Likely)
 		return
 	case s.goRuntime(r):
@@ -58,12 +58,13 @@ func (s *simulation) unknownHandler(r *reaction) {
 }
 
 // heldInSystem: system(3) blocks CHLD and ignores INT and QUIT while its command
-// runs; an interpreter runs its handlers only afterwards.
+// runs; Python runs its handlers only afterwards (Perl and Ruby at once, C code in
+// the midst of it).
 func heldInSystem(r *reaction) bool {
 	t := leader(r.p)
 	return r.disp.kind == caught && t != nil && t.Blocked != nil && t.Syscall != nil && !t.Syscall.Running &&
 		(t.Syscall.Name == "wait4" || t.Syscall.Name == "waitid") && t.Blocked.Has(evidence.SIGCHLD) &&
-		r.p.Signals.Ignored.Has(evidence.SIGINT) && r.p.Signals.Ignored.Has(evidence.SIGQUIT) && r.p.Program.ID != "bash"
+		r.p.Signals.Ignored.Has(evidence.SIGINT) && r.p.Signals.Ignored.Has(evidence.SIGQUIT)
 }
 
 // respond applies a catalog row's response to a signal.
@@ -126,7 +127,7 @@ func (c *inspection) postgresClients(p *evidence.Process) answer {
 		switch {
 		case q.Program.Options["client"] == "true":
 			return yes
-		case q.Program.ID != "postgres":
+		case c.programID(q) != "postgres": // or one whose title was not read
 			result = perhaps
 		}
 	}
@@ -138,7 +139,7 @@ func (c *inspection) postgresClients(p *evidence.Process) answer {
 func (c *inspection) busyWorkers(p *evidence.Process) answer {
 	result := no
 	for _, q := range c.children[p.PID] {
-		t := leader(q)
+		t := leader(c.sameWait(q))
 		switch {
 		case t == nil || t.Syscall == nil:
 			result = perhaps
@@ -182,7 +183,7 @@ func (s *simulation) uwsgi(r *reaction) {
 		r.better = "SIGINT"
 	case r.sig == evidence.SIGTERM && master, (r.sig == evidence.SIGINT || r.sig == evidence.SIGQUIT) && master:
 		r.handled("uwsgi: stops its workers and exits", 0, 1.1, Likely)
-	case r.sig == evidence.SIGTERM:
+	case r.sig == evidence.SIGTERM, r.sig == evidence.SIGINT:
 		r.handled("uwsgi: exits", 30, 0.1, Likely)
 	default:
 		s.unknownHandler(r)

@@ -68,7 +68,12 @@ func (s *simulation) php(r *reaction) {
 		}
 	}
 	if nsInit(r.p) {
-		r.stays(effectHandler, "php's own handler raises it again, and PID 1 drops that", "WS112", Likely)
+		conf := Likely
+		switch call(r.p) {
+		case "nanosleep", "clock_nanosleep", "read", "select", "pselect6", "poll", "ppoll":
+			conf = Assumed // the interrupted call returns early, and the script goes on from there
+		}
+		r.stays(effectHandler, "php's own handler raises it again, and PID 1 drops that", "WS112", conf)
 		return
 	}
 	r.die("php's own handler raises it again: dies")
@@ -107,11 +112,11 @@ func (s *simulation) goRuntime(r *reaction) bool {
 	case evidence.SIGQUIT, evidence.SIGABRT, evidence.SIGILL, evidence.SIGTRAP, evidence.SIGSYS, evidence.SIGXCPU, evidence.SIGXFSZ:
 		r.handled("the Go runtime prints every goroutine and exits with status 2", 2, 0, Likely)
 	default:
-		r.stays(effectHandler, "the Go runtime drops it: no signal.Notify for this signal", "WS110", Likely)
+		r.stays(effectDiscarded, "the Go runtime drops it: no signal.Notify for this signal", "WS110", Likely)
 		r.better = "SIGTERM"
 		return true
 	}
-	r.why, r.tellsNobody = "WS119", true
+	r.effect, r.why, r.tellsNobody = effectDies, "WS119", true
 	return true
 }
 
@@ -121,7 +126,7 @@ func isGo(p *evidence.Process) bool {
 	if p.Inside != nil && p.Inside.Go != nil {
 		return true
 	}
-	if p.Signals == nil || p.Program.ID == "dumb-init" {
+	if p.Signals == nil || p.Brief || p.Program.ID == "dumb-init" { // a Go program has more than one thread
 		return false
 	}
 	taken := p.Signals.Caught | p.Signals.Ignored

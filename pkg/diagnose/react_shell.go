@@ -281,7 +281,7 @@ func (c *inspection) sleepLeft(p *evidence.Process) (float64, bool) {
 // that is long, a program that follows a file, or one that has already lived
 // longer than the timeout, or as long as its shell.
 func (c *inspection) lasts(child, shell *evidence.Process) bool {
-	switch child.Program.ID {
+	switch c.programID(child) {
 	case "tail":
 		return true
 	case "sleep": // one whose time is not known may be a short one of a loop
@@ -299,7 +299,7 @@ func (c *inspection) lasts(child, shell *evidence.Process) bool {
 		return true
 	}
 	shellAge, _ := c.age(shell)
-	return age >= 1.5 && shellAge-age < 1.0
+	return age >= 1.5 && 2*age >= shellAge
 }
 
 // call is the name of the leader's system call, "" when not known.

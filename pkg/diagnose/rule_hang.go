@@ -32,10 +32,14 @@ func (c *inspection) findHang(h *hang) Finding {
 	if h.t != nil {
 		f.TID = h.t.TID
 		f.Evidence = append(f.Evidence, taskFacts(h.p, h.t)...)
+		f.Evidence = append(f.Evidence, c.aboutFacts(h.p, h.t)...)
+		f.Fixes = append(f.Fixes, c.fixesFor(h)...)
 	}
 	if h.wait != nil {
-		f.Summary += "; " + h.wait.Cause
-		f.Fixes = append(f.Fixes, Fix{When: FixHost, Text: h.wait.WayOut})
+		f.Summary += "; " + h.wait.Cause + aboutWords(h.t)
+		if len(f.Fixes) == 0 {
+			f.Fixes = append(f.Fixes, Fix{When: FixHost, Text: h.wait.WayOut})
+		}
 	}
 	switch h.code {
 	case "WS203":

@@ -99,6 +99,9 @@ type Target struct {
 	// network namespace (/proc/PID/net/tcp, tcp6); nil: not read, or the
 	// namespace is the host's.
 	TCPEstablished *int `json:"tcp_established,omitempty"`
+	// FUSE are the connections that tasks of the target wait for, one entry for
+	// each server process.
+	FUSE []FUSEConn `json:"fuse,omitempty"`
 }
 
 // Identity records the proof that PID is the container and not a reused number

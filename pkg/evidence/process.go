@@ -41,6 +41,11 @@ type Process struct {
 	// Outside: the process is not in the container's cgroup but in its PID
 	// namespace (or a host process named because it holds the target).
 	Outside bool `json:"outside,omitempty"`
+	// Brief: one of many alike siblings, of which only some were looked at in
+	// full. Of this one stat and wchan alone were read: its masks hold signals 1 to
+	// 31 and nothing is known of pending signals, argv, exe, status (NSPIDs, UID,
+	// tracer), system call or stack. It has one thread, which blocks nothing.
+	Brief bool `json:"brief,omitempty"`
 
 	// Signals is what the kernel says of the whole thread group; nil where it
 	// prints no Sig lines (gVisor) or status could not be read.
@@ -107,6 +112,9 @@ type Task struct {
 	STicks uint64 `json:"sticks,omitempty"`
 	// Again is the second look at a task that was in D or R; nil: none taken.
 	Again *SecondLook `json:"again,omitempty"`
+	// About is the file and mount that a task which may hang is stuck on; nil: not
+	// looked for, or not known.
+	About *About `json:"about,omitempty"`
 }
 
 // SecondLook tells whether a task moved between two looks.
@@ -115,6 +123,9 @@ type SecondLook struct {
 	State       string `json:"state"`
 	Moved       bool   `json:"moved"` // a switch counter changed
 	STicks      uint64 `json:"sticks,omitempty"`
+	// SleptMillis is how long the task has not run at all, by se.exec_start of its
+	// sched file against the observer's own; nil: not known.
+	SleptMillis *int `json:"slept_ms,omitempty"`
 }
 
 // Syscall is the system call a sleeping task is in.

@@ -66,6 +66,9 @@ func redactContainer(c *Container) {
 
 func redactProcess(p *Process) {
 	p.Argv, p.Exe = nil, ""
+	for i := range p.Tasks {
+		redactAbout(p.Tasks[i].About)
+	}
 	for i, link := range p.Stdio {
 		p.Stdio[i] = maskLink(link)
 	}
@@ -85,6 +88,13 @@ func redactProcess(p *Process) {
 	}
 	if p.Inside != nil {
 		redactInside(p.Inside)
+	}
+}
+
+// redactAbout keeps the kind of file system and the device number.
+func redactAbout(a *About) {
+	if a != nil {
+		a.Path, a.Mount, a.HostMount, a.Source = "", "", "", ""
 	}
 }
 

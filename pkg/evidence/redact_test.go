@@ -95,6 +95,7 @@ var mayStay = map[string]bool{
 	"Task.Stack": true, "Syscall.Name": true, "SecondLook.State": true, "SignalFD.How": true,
 	"Program.ID": true, "Program.By": true, "Program.Display": true, // its base name
 	"Handler.Symbol": true, "GoInside.Version": true,
+	"About.FSType": true, "About.Device": true, "About.Via": true, "FUSEConn.ServerComm": true, "FUSEConn.ServerState": true,
 }
 
 const planted = "/srv/acme secret"

@@ -114,6 +114,15 @@ func (l *look) process(pid int) *evidence.Process {
 func (l *look) see(pids []int, how seeing) {
 	pids = slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return l.process(pid) != nil })
 	l.allow(len(l.t.Processes) + len(pids))
+	if len(pids) > crowdSize {
+		l.seeCrowd(pids, how)
+		return
+	}
+	l.seeFully(pids, how)
+}
+
+// seeFully looks at stat, status, ns/pid and every thread.
+func (l *look) seeFully(pids []int, how seeing) {
 	var seen []evidence.Process
 	budget := &atomic.Int64{} // shared by the steps
 	budget.Store(int64(l.budget))
@@ -130,9 +139,14 @@ func (l *look) see(pids []int, how seeing) {
 		}
 	})
 	l.budget = int(budget.Load())
+	l.add(seen)
+	l.seen = time.Now()
+}
+
+// add puts processes in their places.
+func (l *look) add(seen []evidence.Process) {
 	l.t.Processes = append(l.t.Processes, seen...)
 	slices.SortFunc(l.t.Processes, func(a, b evidence.Process) int { return a.PID - b.PID })
-	l.seen = time.Now()
 }
 
 // seeing says how a process belongs to the target.

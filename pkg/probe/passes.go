@@ -14,6 +14,7 @@ func (l *look) finish() {
 	l.passFreezer()
 	l.passSignalFDs()
 	l.passAgain()
+	l.passAbout()
 	l.passWords()
 	l.verify()
 }
@@ -31,8 +32,11 @@ func (l *look) pids(fits func(*evidence.Process) bool) []int {
 
 // taskCopies are the tasks of every process for steps that may outlive the look.
 func (l *look) taskCopies() map[int][]evidence.Task {
-	out := make(map[int][]evidence.Task, len(l.t.Processes))
+	out := make(map[int][]evidence.Task)
 	for i := range l.t.Processes {
+		if l.t.Processes[i].Brief {
+			continue // no later step concerns it
+		}
 		out[l.t.Processes[i].PID] = slices.Clone(l.t.Processes[i].Tasks)
 	}
 	return out
@@ -45,7 +49,7 @@ func (l *look) passCalls() {
 	for i := range l.t.Processes {
 		exiting[l.t.Processes[i].PID] = dying(&l.t.Processes[i])
 	}
-	all := l.pids(func(*evidence.Process) bool { return true })
+	all := l.pids(func(p *evidence.Process) bool { return !p.Brief })
 	each(l, fileSyscall, l.p.cfg.ReadTimeout, all, func(r *reader, pid int) []taskCalls {
 		return r.readCalls(pid, exiting[pid], tasks[pid])
 	}, func(pid int, calls []taskCalls) {
@@ -116,7 +120,7 @@ func (l *look) passAgain() {
 
 // passWords reads what may block: exe and cmdline.
 func (l *look) passWords() {
-	safe := l.pids(mayTouch)
+	safe := l.pids(func(p *evidence.Process) bool { return !p.Brief && mayTouch(p) })
 	for i := range l.t.Processes {
 		if p := &l.t.Processes[i]; !mayTouch(p) {
 			l.gap(evidence.GapSkipped, l.p.pidPath(p.PID, fileCmdline.name), fileCmdline.matters+": the process is in D or dying, where reading could block")

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
 // Flags of field 9 of /proc/PID/stat (include/linux/sched.h).
@@ -26,7 +28,14 @@ type stat struct {
 	STime      uint64
 	Threads    int
 	StartTicks uint64 // since boot
+	// Legacy has pending, blocked, ignored and caught signals 1 to 31 of the
+	// leader; pending are those sent to that thread alone.
+	Legacy legacyMasks
 }
+
+// legacyMasks are fields 31 to 34, which the kernel calls obsolete and keeps:
+// they come without the lock and the price of status.
+type legacyMasks struct{ pending, blocked, ignored, caught evidence.SigSet }
 
 // dying reports whether the process is on its way out.
 func (s *stat) dying() bool {
@@ -51,6 +60,9 @@ func parseStat(data []byte) (stat, error) {
 	s.Threads = f.int()
 	f.skip(1) // itrealvalue
 	s.StartTicks = f.uint()
+	if f.err == nil {
+		s.Legacy = f.masks()
+	}
 	if f.err != nil {
 		return stat{}, fmt.Errorf("stat %.80q: %w", data, f.err)
 	}
@@ -92,6 +104,20 @@ func (f *statFields) uint() uint64 {
 	n, err := strconv.ParseUint(string(f.next()), 10, 64)
 	f.keep(err)
 	return n
+}
+
+// masks takes fields 31 to 34, behind the start time. A line that ends before them
+// is no error: only a crowd is judged by them, and only where status agrees.
+func (f *statFields) masks() (m legacyMasks) {
+	rest := statFields{rest: f.rest}
+	rest.skip(8) // memory and addresses
+	for _, set := range []*evidence.SigSet{&m.pending, &m.blocked, &m.ignored, &m.caught} {
+		*set = evidence.SigSet(rest.uint())
+	}
+	if rest.err != nil {
+		return legacyMasks{}
+	}
+	return m
 }
 
 func (f *statFields) keep(err error) {

@@ -110,6 +110,11 @@ func (b *truthBed) start(ctx context.Context, c cases.Case) (started, error) {
 			return s, err
 		}
 	}
+	if len(c.Exec) > 0 { // a client must not come before its server
+		if err := settle(ctx, id, c.Busy); err != nil {
+			return s, err
+		}
+	}
 	for _, command := range c.Exec {
 		if _, errOut, code := b.engine.Docker(ctx, append([]string{"exec", "-d", id}, command...)...); code != 0 {
 			return s, fmt.Errorf("docker exec %s: %s", strings.Join(command, " "), errOut)

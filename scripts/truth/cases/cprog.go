@@ -22,7 +22,7 @@ func cPrograms() []Case {
 		lab("grandchild"),
 		lab("sleepers"),
 		lab("zombies"),
-		lab("vfork").busy(), // its parent shows as D
+		lab("vfork").busy(),                  // its parent shows as D
 		lab("zombie_leader").accept("stuck"), // Docker books it as ended; the thread lives on
 		lab("hostile"),
 		hears("exit"),

@@ -161,7 +161,6 @@ func (o *outlook) killed(limit float64) {
 	}
 	o.verdict = Killed
 	o.ended(limit, status(137))
-	o.step(limit, "SIGKILL to "+name(o.root.p), "dies")
 }
 
 func status(n int) *int { return &n }
@@ -310,6 +309,14 @@ func (c *inspection) endings(o *outlook) {
 	}
 	if h := c.worstHang(o); h != nil {
 		c.stuck(o, h)
+		return
+	}
+	if o.verdict == Killed {
+		effect := c.dyingWords() + ". Exit code 137, unsaved data lost"
+		if len(o.cheated) > 0 {
+			effect = c.dyingWords() + ", " + c.names(o.cheated) + " unheard. Exit code 137"
+		}
+		o.step(*o.after, "SIGKILL to "+c.title(o.root.p), effect)
 	}
 }
 
@@ -376,7 +383,7 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 		at = 0
 	}
 	o.cutSteps()
-	o.step(at, "SIGKILL to "+name(o.root.p), h.says)
+	o.step(at, "SIGKILL to "+c.title(o.root.p), h.says)
 	o.step(after, "docker stop returns", o.lastWords())
 }
 

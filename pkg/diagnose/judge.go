@@ -209,6 +209,9 @@ func (c *inspection) processes(sim *simulation, o *outlook) []Process {
 		}
 		if r := sim.reached[p.PID]; r != nil {
 			q.Signal, q.Effect, q.Note = string(r.disp.kind), r.effect, r.note
+			if r.why == "WS101" && r.effect == effectDiscarded {
+				q.Note = "discarded (PID 1)" // the timeline says it in full
+			}
 		} else {
 			q.Signal, q.Effect, q.Note = c.notReached(p, sim, o)
 		}

@@ -90,7 +90,7 @@ func nodeTools() []Case {
 		tool("npm-start-plain", "plain", "npm start"),
 		tool("npm-start-term", "slow", "npm start").finishes(1, "DONE"),
 		tool("npm-run-two", "slow", "npm run two").finishes(1, "DONE"),
-		tool("npm-run-exec", "slow", "npm run exec").finishes(1, "DONE"),
+		tool("npm-run-exec", "slow", "npm run exec").unknowable().finishes(1, "DONE"),
 		tool("npm-start-init", "slow", "npm start").with("--init").finishes(1, "DONE"),
 		tool("npx", "slow", "npx --no -c 'node20 app.js'").finishes(1, "DONE"),
 		tool("yarn-start", "slow", "yarn start").finishes(1, "DONE"),

@@ -149,15 +149,34 @@ type Forward struct {
 // Annotate fills, in every process of the snapshot, the facts that rules take
 // from argv, exe, paths and trap texts, so that redaction loses no verdict.
 func Annotate(s *evidence.Snapshot) {
+	byComm := map[string]*evidence.Program{} // of crowds, whose comm is all there is
 	for i := range s.Targets {
 		for j := range s.Targets[i].Processes {
 			p := &s.Targets[i].Processes[j]
+			if p.Program == nil && p.Brief {
+				p.Program = byComm[p.Comm]
+			}
 			if p.Program == nil {
 				prog := Identify(p)
 				p.Program = &prog
 			}
+			if p.Brief {
+				byComm[p.Comm] = p.Program
+			}
 			annotateTraps(p)
+			fromConfig(p, s.Targets[i].Container)
 		}
+	}
+}
+
+// fromConfig takes options that a program has written over in its own argv from
+// the container's command (redis sets a title).
+func fromConfig(p *evidence.Process, k *evidence.Container) {
+	if k == nil || p.Program == nil || p.Program.ID != "redis" || p.Program.Options["save"] != "" {
+		return
+	}
+	if redisSavesNothing(append(append([]string{}, k.Entrypoint...), k.Cmd...)) {
+		p.Program.Options = map[string]string{"save": "off"}
 	}
 }
 

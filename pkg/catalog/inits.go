@@ -110,7 +110,7 @@ var inits = []Program{
 		Source: "systemd(1) SIGNALS", Case: "systemd",
 	},
 	{
-		ID: "busybox-init", Kind: KindInit, Names: []string{"busybox-init"},
+		ID: "busybox-init", Kind: KindInit, Names: []string{"busybox-init"}, Fetches: true,
 		Responses: map[int]Response{
 			evidence.SIGTERM: {Ends: EndsYes, Code: -1, After: 3.5, Means: "stops everything and asks for a reboot"},
 			evidence.SIGUSR1: {Ends: EndsUnknown, Code: -1, After: 3.3, Means: "stops everything and halts"},

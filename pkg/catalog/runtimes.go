@@ -21,7 +21,7 @@ var runtimes = []Program{
 		Responses: map[int]Response{evidence.SIGTERM: {Ends: EndsUnknown, Code: 143, Means: "stops the host, then exits 143"}}, Case: ""},
 	{ID: "beam", Kind: KindRuntime, Names: []string{"beam.smp", "beam"}, NeverWaits: true, Source: "erlang/otp erts sys.c, init:stop()",
 		Responses: map[int]Response{
-			evidence.SIGTERM: {Ends: EndsUnknown, Code: 0, After: 1.1, Means: "runs init:stop() and exits 0"},
+			evidence.SIGTERM: {Ends: EndsYes, Code: 0, After: 1.4, Means: "runs init:stop() and exits 0"},
 			evidence.SIGUSR1: {Ends: EndsUnknown, Code: 1, Means: "writes a crash dump and ends"},
 		}, Case: "erl-noinput"},
 	{ID: "lua", Kind: KindRuntime, Names: []string{"lua", "luajit"}, Plain: true, NeverWaits: true, Source: "lua.c", Case: "lua-stdin"},

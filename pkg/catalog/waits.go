@@ -1,6 +1,9 @@
 package catalog
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Killable says whether SIGKILL ends a task in a wait.
 type Killable string
@@ -16,8 +19,10 @@ const (
 type Wait struct {
 	// Frames are kernel functions, without compiler suffixes; a row matches when
 	// any frame of the stack, or the wait channel, is one of them.
-	Frames   []string
-	Prefix   bool // Frames are beginnings of names
+	Frames []string
+	Prefix bool // Frames are beginnings of names
+	// With: the row matches only if one of these is in the stack too; nil: always.
+	With     []string
 	Topic    string
 	Killable Killable
 	// Read: SIGKILL ends the wait only while nobody has read the request (FUSE).
@@ -60,6 +65,11 @@ var waits = []Wait{
 		Cause: "a Ceph server does not answer", WayOut: "restore the MDS or OSD", Source: "fs/ceph"},
 	{Frames: []string{"mnt_want_write", "sb_start_write", "__sb_start_write", "sb_start_pagefault"}, Topic: "frozen-fs", Killable: KillableNo,
 		Cause: "the file system is frozen", WayOut: "fsfreeze -u MOUNTPOINT", Source: "fs/super.c"},
+	// sb_start_write is inlined: what stands in the stack is its caller.
+	{Frames: []string{"percpu_rwsem_wait"}, With: []string{"vfs_write", "vfs_writev", "do_writev", "vfs_iter_write", "do_iter_write", "vfs_truncate", "do_truncate", "do_sys_ftruncate",
+		"vfs_fallocate", "do_page_mkwrite", "filename_create", "do_unlinkat", "do_rmdir", "do_renameat2", "path_openat", "do_sendfile", "do_splice_direct", "vfs_copy_file_range", "file_start_write"},
+		Topic: "frozen-fs", Killable: KillableNo,
+		Cause: "the file system is frozen", WayOut: "fsfreeze -u MOUNTPOINT", Source: "include/linux/fs.h sb_start_write"},
 	{Frames: []string{"percpu_rwsem_wait"}, Topic: "frozen-fs", Killable: KillableNo,
 		Cause: "a per-CPU lock is held, most often a frozen file system", WayOut: "fsfreeze -u MOUNTPOINT", Source: "kernel/locking/percpu-rwsem.c"},
 	{Frames: []string{"jbd2_log_wait_commit", "wait_transaction_locked", "start_this_handle", "add_transaction_credits", "jbd2_journal_lock_updates"}, Topic: "journal", Killable: KillableNo, Recorded: true,
@@ -112,7 +122,7 @@ func LookupWait(stack []string, wchan string) *Wait {
 	}
 	for i := range waits {
 		for _, f := range frames {
-			if waits[i].matches(TrimSuffix(f)) {
+			if waits[i].matches(TrimSuffix(f)) && waits[i].accompanied(frames) {
 				return &waits[i]
 			}
 		}
@@ -127,6 +137,11 @@ func (w *Wait) matches(frame string) bool {
 		}
 	}
 	return false
+}
+
+// accompanied reports whether the stack has one of With.
+func (w *Wait) accompanied(stack []string) bool {
+	return w.With == nil || slices.ContainsFunc(stack, func(f string) bool { return slices.Contains(w.With, TrimSuffix(f)) })
 }
 
 // TrimSuffix removes what compilers add to a kernel function's name:

@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/whystuck/whystuck/pkg/evidence"
+import (
+	"fmt"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
 
 // alike is what a process that was looked at briefly shares with the siblings
 // that were looked at in full in its place (pkg/probe chose them by the same).
@@ -44,9 +48,21 @@ func (c *inspection) twin(p *evidence.Process) *evidence.Process {
 	return c.twins[k]
 }
 
-// unread reports whether a signal's disposition in p was not read: a brief look
-// has the masks of signals 1 to 31 alone.
-func unread(p *evidence.Process, sig int) bool { return p.Brief && !legacy.Has(sig) }
+// disposeBrief is for a process that was looked at briefly: one thread, which
+// blocks nothing and sleeps where no signal is fetched. Its masks hold signals 1 to
+// 31. Never certain: it may be traced, or the init of a namespace of its own. The
+// evidence for findings is its twin's.
+func disposeBrief(p *evidence.Process, sig int) disposition {
+	switch {
+	case !legacy.Has(sig):
+		return disposition{kind: notKnown, conf: Assumed, gap: fmt.Sprintf("/proc/%d/status", p.PID)}
+	case p.Signals.Ignored.Has(sig):
+		return disposition{kind: ignored, conf: Likely}
+	case p.Signals.Caught.Has(sig):
+		return disposition{kind: caught, conf: Likely}
+	}
+	return disposition{kind: byDefault, conf: Likely}
+}
 
 // sameWait is q, or where q was looked at briefly its twin, if both sleep in the
 // same kernel function: what the twin's system call says holds for q too.

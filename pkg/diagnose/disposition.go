@@ -49,12 +49,12 @@ func (c *inspection) dispose(p *evidence.Process, sig int) disposition {
 	if p.Signals == nil {
 		return disposition{kind: notKnown, conf: Assumed, gap: fmt.Sprintf("/proc/%d/status has no signal lines", p.PID)}
 	}
-	if unread(p, sig) {
-		return disposition{kind: notKnown, conf: Assumed, gap: fmt.Sprintf("/proc/%d/status", p.PID)}
+	if p.Brief {
+		return disposeBrief(p, sig)
 	}
 	lead := leader(p)
 	leadBlocks := blocks(lead, sig)
-	if row := c.program(p); row != nil && row.Fetches && !seen(p) && !p.Signals.Caught.Has(sig) && !p.Signals.Ignored.Has(sig) {
+	if row := c.program(p); row != nil && row.Fetches && (!seen(p) || running(lead)) && !p.Signals.Caught.Has(sig) && !p.Signals.Ignored.Has(sig) {
 		return disposition{kind: waited, conf: Likely, gap: fmt.Sprintf("/proc/%d/syscall", p.PID),
 			facts: []Evidence{maskFact(p, "SigIgn", p.Signals.Ignored, sig, "fetched by "+row.ID+", by its name and masks")}}
 	}
@@ -69,12 +69,12 @@ func (c *inspection) dispose(p *evidence.Process, sig int) disposition {
 
 // disposeOpen is for a leader that does not block the signal: its action counts.
 func (c *inspection) disposeOpen(p *evidence.Process, sig int) disposition {
+	lead := leader(p)
 	d := disposition{kind: byDefault, conf: Certain, blind: c.blind(p)}
-	if !seen(p) {
-		d.conf = Likely // the program's name says that it is not in sigwait, not the kernel
-	}
-	if p.Brief {
-		d.conf = Likely // it may be traced, or the init of a namespace of its own
+	if !seen(p) || running(lead) {
+		// Not the kernel but the program's name says that it is not in sigwait; one
+		// that runs may be between two of them.
+		d.conf = Likely
 	}
 	switch {
 	case p.Signals.Ignored.Has(sig):
@@ -211,7 +211,13 @@ func seen(p *evidence.Process) bool {
 	case lead.Syscall != nil, lead.Wchan != nil && *lead.Wchan != "", kernelTask(p, lead.TID) != nil:
 		return true
 	}
-	return lead.State != "S"
+	return lead.State != "S" && lead.State != "R"
+}
+
+// running reports whether a task was on its way at the look, so that what it
+// otherwise sleeps in was not seen.
+func running(t *evidence.Task) bool {
+	return t != nil && (t.State == "R" || t.Syscall != nil && t.Syscall.Running)
 }
 
 // leader is the task whose TID is the PID, nil when it was not read.
@@ -354,11 +360,7 @@ func finite(s *evidence.Syscall) bool {
 }
 
 func maskFact(p *evidence.Process, field string, set evidence.SigSet, sig int, word string) Evidence {
-	file := "status"
-	if p.Brief {
-		file = "stat"
-	}
-	return Evidence{Source: fmt.Sprintf("/proc/%d/%s", p.PID, file), Field: field, Value: set.String(), Says: evidence.SignalName(sig) + " " + word}
+	return Evidence{Source: fmt.Sprintf("/proc/%d/status", p.PID), Field: field, Value: set.String(), Says: evidence.SignalName(sig) + " " + word}
 }
 
 func openFact(p *evidence.Process, t *evidence.Task, sig int) Evidence {

@@ -311,6 +311,15 @@ func (c *inspection) endings(o *outlook) {
 		c.stuck(o, h)
 		return
 	}
+	for i := range o.hangs {
+		if h := &o.hangs[i]; h.unread && o.verdict != Unknown {
+			// Not Stuck: a vfork parent looks the same to those who may not read more.
+			o.verdict, o.conf, o.ends, o.after, o.code = Unknown, Assumed, nil, nil, nil
+			o.command = Command{Returns: true}
+			o.root.gap = fmt.Sprintf("/proc/%d/task/%d/stack", h.p.PID, h.t.TID)
+			return
+		}
+	}
 	if o.verdict == Killed {
 		effect := c.dyingWords() + ". Exit code 137, unsaved data lost"
 		if len(o.cheated) > 0 {
@@ -329,7 +338,7 @@ func returned(after *float64) Command {
 func (c *inspection) worstHang(o *outlook) *hang {
 	var worst *hang
 	for i := range o.hangs {
-		if o.hangs[i].p.Outside {
+		if o.hangs[i].p.Outside || o.hangs[i].unread {
 			continue
 		}
 		if worst == nil || rank(o.hangs[i].conf) > rank(worst.conf) {

@@ -16,6 +16,8 @@ type hang struct {
 	conf Confidence
 	wait *catalog.Wait // nil when no frame is known
 	says string
+	// unread: what it sleeps in could not be read, so that it may end on SIGKILL.
+	unread bool
 	// timeless: when docker gives up is not known.
 	timeless bool
 	// leaderZombie: docker kill then fails at once with its zombie message.
@@ -152,6 +154,8 @@ func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
 		if short(t) {
 			h.conf = Assumed
 		}
+	case len(t.Stack) == 0 && wchan(t) == "" && k == nil:
+		h.conf, h.unread, h.says = Assumed, true, "what it sleeps in could not be read"
 	default:
 		h.conf, h.says = Assumed, "it slept on over two looks; whether it ends by itself is not known"
 	}
@@ -161,11 +165,23 @@ func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
 // longWait is from when on a wait is no longer taken for that of a slow server or
 // disk, in milliseconds. It is a convention: nothing tells a slow answer from
 // none but time.
-const longWait = 2000
+const longWait = 5000
 
 // short reports whether a sleep is known to be a young one.
 func short(t *evidence.Task) bool {
 	return t.Again != nil && t.Again.SleptMillis != nil && *t.Again.SleptMillis < longWait
+}
+
+// killableUnknown reports whether a task of p slept on in D where only the
+// kernel's own state word tells whether SIGKILL ends it.
+func killableUnknown(p *evidence.Process) bool {
+	return p.Kernel == nil && slices.ContainsFunc(p.Tasks, func(t evidence.Task) bool {
+		if t.State != "D" || t.Again == nil || t.Again.State != "D" || t.Again.Moved || sigkillPending(p, &t) {
+			return false
+		}
+		wait := catalog.LookupWait(t.Stack, wchan(&t))
+		return wait == nil || wait.Killable == catalog.KillableUnknown && !wait.Read
+	})
 }
 
 // slow reports whether a wait is one that a busy disk causes for a moment.

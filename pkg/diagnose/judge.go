@@ -143,7 +143,7 @@ func (c *inspection) addGap(out *Container, o *outlook) {
 // Asked lists the signals that a judgement of t is about: the stop signal, and
 // the one of `--kill`.
 func Asked(t *evidence.Target, opt Options) []int {
-	c := newInspection(&evidence.Host{}, t, opt)
+	c := &inspection{t: t, opt: opt}
 	if opt.Kill != 0 && opt.Kill != c.stopSignal() {
 		return []int{c.stopSignal(), opt.Kill}
 	}
@@ -170,6 +170,7 @@ func (c *inspection) needs(n *Need, p *evidence.Process, sig int) {
 	if p.Signals == nil || p.State == "Z" || p.Brief { // a brief one's twin is asked in its place
 		return
 	}
+	n.Kernel = n.Kernel || killableUnknown(p)
 	for i := range p.Tasks {
 		if inSigwait(&p.Tasks[i]) {
 			n.Memory = n.Memory || p.Tasks[i].Awaited == nil

@@ -171,7 +171,7 @@ func (s *simulation) takeBlocked(r *reaction) {
 			why = "WS118"
 		}
 	}
-	if row := s.c.program(r.p); r.disp.finite && row != nil && r.p.Signals.Caught.Has(r.sig) && row.Responses[r.sig].Ends == catalog.EndsYes {
+	if row := s.c.program(r.p); r.disp.finite && row != nil && (row.Fetches || r.p.Signals.Caught.Has(r.sig)) && row.Responses[r.sig].Ends == catalog.EndsYes {
 		// It opens its mask between waits (mosquitto), and is known to end then.
 		r.conf = Likely
 		s.respond(r, row, row.Responses[r.sig])

@@ -66,13 +66,28 @@ func (c *inspection) fixZap() []Fix {
 			continue
 		}
 		switch {
-		case p.State == "Z" && c.byPID[p.PPID] == nil && p.PPID > 1:
-			out = append(out, Fix{When: FixNow, Text: fmt.Sprintf("its parent PID %d, outside the container, has not reaped PID %d: let it go on, or end it", p.PPID, p.PID), Command: fmt.Sprintf("sudo kill -CONT %d", p.PPID)})
+		case p.State == "Z" && p.PPID > 1 && (c.byPID[p.PPID] == nil || c.byPID[p.PPID].Outside):
+			out = append(out, fixReaper(p, c.byPID[p.PPID]))
 		case p.State == "t":
 			out = append(out, Fix{When: FixNow, Text: "end the tracer of PID " + fmt.Sprint(p.PID), Command: fmt.Sprintf("sudo kill -KILL %d", p.TracerPID)})
 		}
 	}
 	return out
+}
+
+// fixReaper is for a zombie whose parent, outside the container (nsenter, docker
+// exec), has not fetched it. parent is nil when it was not looked at.
+func fixReaper(p, parent *evidence.Process) Fix {
+	who := fmt.Sprintf("PID %d", p.PPID)
+	if parent != nil {
+		who += " (" + name(parent) + ")"
+	}
+	if parent != nil && parent.State != "T" {
+		return Fix{When: FixNow, Text: fmt.Sprintf("its parent %s, outside the container, does not reap PID %d: end it", who, p.PID),
+			Command: fmt.Sprintf("sudo kill -KILL %d", p.PPID), Risk: text("that program ends; look first what it is")}
+	}
+	return Fix{When: FixNow, Text: fmt.Sprintf("its parent %s, outside the container, has not reaped PID %d: let it go on", who, p.PID),
+		Command: fmt.Sprintf("sudo kill -CONT %d", p.PPID)}
 }
 
 // taskFacts shows the state and the wait of a task.
@@ -142,9 +157,28 @@ func (c *inspection) ruleFrozen(o *outlook) []Finding {
 		f.Summary = "a parent of its cgroup is frozen: not even SIGKILL ends it before that is thawed (the runtime thaws only the container's own)"
 	}
 	f.Evidence = append(f.Evidence, Evidence{Source: "/sys/fs/cgroup", Field: "freezer", Value: frozenValue(g), Says: "frozen at " + g.FrozenBy})
-	fix := Fix{When: FixHost, Text: "thaw the cgroup that was frozen: write THAWED to its freezer.state (v1), or 0 to its cgroup.freeze (v2)"}
-	f.Fixes = append(f.Fixes, fix)
+	f.Fixes = append(f.Fixes, c.fixThaw())
 	return []Finding{f}
+}
+
+// fixThaw thaws the cgroup that was frozen, at the place where hierarchies are
+// mounted by convention.
+func (c *inspection) fixThaw() Fix {
+	g := c.t.Cgroup
+	fix := Fix{When: FixHost, Text: "thaw the cgroup that was frozen: write THAWED to its freezer.state (v1), or 0 to its cgroup.freeze (v2)"}
+	switch v1 := g.Freezer == "FROZEN" || g.Freezer == "FREEZING"; {
+	case !strings.HasPrefix(g.FrozenBy, "/"):
+	case v1:
+		fix.Command = command("echo THAWED | sudo tee /sys/fs/cgroup/freezer%s/freezer.state", g.FrozenBy)
+	case c.host.Cgroup == "hybrid":
+		fix.Command = command("echo 0 | sudo tee /sys/fs/cgroup/unified%s/cgroup.freeze", g.FrozenBy)
+	default:
+		fix.Command = command("echo 0 | sudo tee /sys/fs/cgroup%s/cgroup.freeze", g.FrozenBy)
+	}
+	if fix.Command != "" {
+		fix.When, fix.Risk = FixNow, text("all that is in this cgroup goes on")
+	}
+	return fix
 }
 
 func frozenValue(g *evidence.Cgroup) string {

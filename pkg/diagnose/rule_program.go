@@ -30,7 +30,7 @@ func (c *inspection) findProgram(o *outlook, r *reaction) Finding {
 			f.Evidence = append(f.Evidence, Evidence{Source: fmt.Sprintf("/proc/%d/mem", r.p.PID), Field: "uv__signal_tree", Value: fmt.Sprint(r.p.Inside.Node.UserHandlers), Says: "no JavaScript handler for " + sig})
 		}
 		f.Fixes = append(c.fixNow(), Fix{When: FixImage, Text: "handle it in the program", Patch: fmt.Sprintf("process.on('%s', () => process.exit(0))", sig)},
-			Fix{When: FixRun, Text: "behind an init node is not PID 1, and its own handler ends it", Command: "docker run --init ..."})
+			Fix{When: FixRun, Text: "behind an init node is not PID 1, and its own handler ends it", Command: c.dockerOnly("docker run --init ...")})
 	case "WS110":
 		if r.better != "" {
 			f.Fixes = append(f.Fixes, Fix{When: FixNow, Text: "the signal that ends it", Command: command("docker kill -s "+r.better+" %s", c.displayName())},
@@ -48,9 +48,9 @@ func (c *inspection) findProgram(o *outlook, r *reaction) Finding {
 		}
 		f.Fixes = append(f.Fixes, Fix{When: FixRun, Text: "nothing is wrong as far as can be seen; if the stop overruns, look again while it runs: the masks and the history then tell more"})
 	case "WS112":
-		f.Fixes = append(c.fixNow(), Fix{When: FixImage, Text: "set a handler that the runtime lets run, or put an init in front", Command: ""})
+		f.Fixes = append(c.fixNow(), Fix{When: FixImage, Text: "set a handler that the runtime lets run, or put an init in front"})
 	case "WS113":
-		f.Fixes = append(f.Fixes, Fix{When: FixRun, Text: "run init and child as the same user, or give the capability back", Command: "docker run --cap-add KILL ..."})
+		f.Fixes = append(f.Fixes, Fix{When: FixRun, Text: "run init and child as the same user, or give the capability back", Command: c.dockerOnly("docker run --cap-add KILL ...")})
 	case "WS114":
 		f.Summary = fmt.Sprintf("%s (may take longer than %s)", r.note, seconds(float64(max(o.timeout, 0))))
 		f.Fixes = append(f.Fixes, Fix{When: FixNow, Text: "give it the time it needs", Command: command("docker stop -t 60 %s", c.displayName())})

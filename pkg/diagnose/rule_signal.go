@@ -25,7 +25,7 @@ func (c *inspection) findDropped(o *outlook, r *reaction) []Finding {
 	f := r.finding("WS101")
 	f.Summary = fmt.Sprintf("%s has no handler for %s, and the kernel drops what would end the init of a PID namespace by default", name(r.p), evidence.SignalName(r.sig))
 	f.Evidence = append(f.Evidence, c.initFact(r.p))
-	f.Fixes = append(c.fixNow(), Fix{When: FixRun, Text: "an init passes the signal, and a child that is not PID 1 dies of it", Command: "docker run --init ..."},
+	f.Fixes = append(c.fixNow(), Fix{When: FixRun, Text: "an init passes the signal, and a child that is not PID 1 dies of it", Command: c.dockerOnly("docker run --init ...")},
 		Fix{When: FixImage, Text: "handle the signal in the program (and exit)"})
 	return []Finding{f}
 }
@@ -61,7 +61,7 @@ func (c *inspection) findIgnored(o *outlook, r *reaction) Finding {
 	if row != nil && row.Kind == catalog.KindShell && ign.Has(evidence.SIGTSTP) && ign.Has(evidence.SIGTTOU) {
 		f := r.finding("WS115")
 		f.Summary = name(r.p) + " is an interactive shell: it ignores " + evidence.SignalName(r.sig)
-		f.Fixes = append(c.fixNow(), Fix{When: FixRun, Text: "leave the shell with exit, or stop it by a signal that it takes", Command: "docker run --stop-signal SIGHUP ..."})
+		f.Fixes = append(c.fixNow(), Fix{When: FixRun, Text: "leave the shell with exit, or stop it by a signal that it takes", Command: c.dockerOnly("docker run --stop-signal SIGHUP ...")})
 		return f
 	}
 	f := r.finding("WS102")
@@ -83,7 +83,7 @@ func (c *inspection) findPlain(o *outlook, r *reaction) Finding {
 	case "WS117":
 		f.Fixes = append(f.Fixes, Fix{When: FixImage, Text: "block the signal (pthread_sigmask) before sigwait"})
 	case "WS116":
-		f.Fixes = append(f.Fixes, Fix{When: FixRun, Text: "choose a stop signal that ends programs", Command: "docker run --stop-signal SIGTERM ..."})
+		f.Fixes = append(f.Fixes, Fix{When: FixRun, Text: "choose a stop signal that ends programs", Command: c.dockerOnly("docker run --stop-signal SIGTERM ...")})
 	}
 	return f
 }
@@ -133,6 +133,14 @@ func (c *inspection) fixesUnheard(o *outlook) []Fix {
 		sig = evidence.SIGTERM
 	}
 	return []Fix{{When: FixNow, Text: fmt.Sprintf("%s, by its host PID", name(p)), Command: fmt.Sprintf("sudo kill -%s %d", evidence.SignalName(sig)[3:], p.PID)}}
+}
+
+// dockerOnly is a docker command where there is a docker container.
+func (c *inspection) dockerOnly(command string) string {
+	if c.t.Container == nil {
+		return ""
+	}
+	return command
 }
 
 // fixNow ends a container in which nobody listens.

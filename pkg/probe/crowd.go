@@ -103,7 +103,7 @@ func (l *look) divide(all []sibling) (sets [][]sibling, rest []int) {
 			rest = append(rest, s.pid)
 			continue
 		}
-		k := alike{s.st.PPID, s.st.Comm, s.st.Flags & pfForkNoExec, s.st.Legacy.ignored, s.st.Legacy.caught}
+		k := alike{s.st.PPID, s.st.Comm, s.st.Flags & pfForkNoExec, s.st.Legacy.Ignored, s.st.Legacy.Caught}
 		byKind[k] = append(byKind[k], *s)
 	}
 	for _, set := range byKind {
@@ -122,7 +122,7 @@ func (l *look) divide(all []sibling) (sets [][]sibling, rest []int) {
 // plain reports whether stat shows nothing that would need a second file: one
 // thread asleep, nothing pending or blocked (a signalfd would matter), not dying.
 func plain(st *stat) bool {
-	return st.State == "S" && st.Threads == 1 && st.Legacy.pending == 0 && st.Legacy.blocked == 0 &&
+	return st.State == "S" && st.Threads == 1 && st.Legacy.Pending == 0 && st.Legacy.Blocked == 0 &&
 		st.Flags&(pfExiting|pfDumpCore|pfSignaled) == 0
 }
 
@@ -153,7 +153,7 @@ func (l *look) vouched(set []sibling) bool {
 		if p.Signals == nil || p.TracerPID != 0 || len(p.NSPIDs) == 0 || found && len(p.NSPIDs) != depth || p.NSPID() == 1 {
 			return false
 		}
-		if low(p.Signals.Ignored) != s.st.Legacy.ignored || low(p.Signals.Caught) != s.st.Legacy.caught {
+		if low(p.Signals.Ignored) != s.st.Legacy.Ignored || low(p.Signals.Caught) != s.st.Legacy.Caught {
 			return false
 		}
 		depth, found = len(p.NSPIDs), true
@@ -203,12 +203,12 @@ func takesSignals(wchan string) bool {
 
 // brief is the evidence of one that was only skimmed.
 func brief(pid int, st *stat, wchan *string, outside bool) evidence.Process {
-	blocked, pending := st.Legacy.blocked, st.Legacy.pending
+	blocked, pending := st.Legacy.Blocked, st.Legacy.Pending
 	return evidence.Process{
 		PID: pid, PPID: st.PPID, PGID: st.PGRP, SID: st.Session, TTY: st.TTY,
 		StartTicks: st.StartTicks, Comm: st.Comm, State: st.State, Flags: st.Flags, Threads: st.Threads,
 		Outside: outside, Brief: true,
-		Signals: &evidence.Signals{Ignored: st.Legacy.ignored, Caught: st.Legacy.caught, Queued: -1, QueueLimit: -1},
+		Signals: &evidence.Signals{Ignored: st.Legacy.Ignored, Caught: st.Legacy.Caught, Queued: -1, QueueLimit: -1},
 		Tasks: []evidence.Task{{TID: pid, Comm: st.Comm, State: st.State, Wchan: wchan,
 			Blocked: &blocked, Pending: &pending, UTicks: st.UTime, STicks: st.STime}},
 	}

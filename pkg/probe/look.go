@@ -143,10 +143,22 @@ func (l *look) seeFully(pids []int, how seeing) {
 	l.seen = time.Now()
 }
 
-// add puts processes in their places.
+// add puts processes in their places. Pointers are sorted: a Process is a third of
+// a kilobyte, and a crowd has thousands.
 func (l *look) add(seen []evidence.Process) {
-	l.t.Processes = append(l.t.Processes, seen...)
-	slices.SortFunc(l.t.Processes, func(a, b evidence.Process) int { return a.PID - b.PID })
+	order := make([]*evidence.Process, 0, len(l.t.Processes)+len(seen))
+	for i := range l.t.Processes {
+		order = append(order, &l.t.Processes[i])
+	}
+	for i := range seen {
+		order = append(order, &seen[i])
+	}
+	slices.SortFunc(order, func(a, b *evidence.Process) int { return a.PID - b.PID })
+	sorted := make([]evidence.Process, len(order))
+	for i, p := range order {
+		sorted[i] = *p
+	}
+	l.t.Processes = sorted
 }
 
 // seeing says how a process belongs to the target.

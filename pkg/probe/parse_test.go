@@ -9,10 +9,11 @@ import (
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
-const statTail = " S 4098 4121 4121 34816 4121 4194560 100 0 0 0 7 9 0 0 20 0 3 0 266203 5832704 1 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0\n"
+const statTail = " S 4098 4121 4121 34816 4121 4194560 100 0 0 0 7 9 0 0 20 0 3 0 266203 5832704 1 18446744073709551615 0 0 0 0 0 1 512 4096 16386 0 0 0 17 1 0 0 0 0 0\n"
 
 func TestParseStat(t *testing.T) {
-	want := stat{State: "S", PPID: 4098, PGRP: 4121, Session: 4121, TTY: 34816, Flags: 4194560, UTime: 7, STime: 9, Threads: 3, StartTicks: 266203}
+	want := stat{State: "S", PPID: 4098, PGRP: 4121, Session: 4121, TTY: 34816, Flags: 4194560, UTime: 7, STime: 9, Threads: 3, StartTicks: 266203,
+		Legacy: legacyMasks{Pending: 1, Blocked: 512, Ignored: 4096, Caught: 16386}}
 	for _, comm := range []string{"sh", "", "a b", "x) S 1 (y", "two\nlines", "))((", "runc:[2:INIT]"} {
 		want.Comm = comm
 		got, err := parseStat([]byte("4121 (" + comm + ")" + statTail))

@@ -35,7 +35,7 @@ type stat struct {
 
 // legacyMasks are fields 31 to 34, which the kernel calls obsolete and keeps:
 // they come without the lock and the price of status.
-type legacyMasks struct{ pending, blocked, ignored, caught evidence.SigSet }
+type legacyMasks struct{ Pending, Blocked, Ignored, Caught evidence.SigSet }
 
 // dying reports whether the process is on its way out.
 func (s *stat) dying() bool {
@@ -77,10 +77,17 @@ type statFields struct {
 }
 
 func (f *statFields) next() []byte {
-	f.rest = bytes.TrimLeft(f.rest, " ")
-	var word []byte
-	word, f.rest, _ = bytes.Cut(f.rest, []byte{' '})
-	if word = bytes.TrimSpace(word); len(word) == 0 && f.err == nil {
+	i := 0
+	for i < len(f.rest) && f.rest[i] == ' ' {
+		i++
+	}
+	j := i
+	for j < len(f.rest) && f.rest[j] > ' ' {
+		j++
+	}
+	word := f.rest[i:j]
+	f.rest = f.rest[j:]
+	if len(word) == 0 && f.err == nil {
 		f.err = errParse
 	}
 	return word
@@ -111,7 +118,7 @@ func (f *statFields) uint() uint64 {
 func (f *statFields) masks() (m legacyMasks) {
 	rest := statFields{rest: f.rest}
 	rest.skip(8) // memory and addresses
-	for _, set := range []*evidence.SigSet{&m.pending, &m.blocked, &m.ignored, &m.caught} {
+	for _, set := range []*evidence.SigSet{&m.Pending, &m.Blocked, &m.Ignored, &m.Caught} {
 		*set = evidence.SigSet(rest.uint())
 	}
 	if rest.err != nil {

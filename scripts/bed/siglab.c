@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
@@ -360,6 +361,46 @@ static void m_read(void)
 	forever();
 }
 
+static void m_late_stat(void) { struct stat st; ready(); doze(count); stat(path, &st); say("BACK\n"); forever(); }
+static void m_map(void)
+{
+	int fd = open(path, O_RDONLY);
+	volatile char *m = mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (m == MAP_FAILED)
+		exit(3);
+	ready();
+	(void)*m;
+	forever();
+}
+
+static void m_exec(void) { ready(); execl(path, path, NULL); say("BACK\n"); forever(); }
+
+static void m_write(void)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	ready();
+	while (write(fd, "x", 1) == 1)
+		usleep(50 * 1000);
+	exit(3);
+}
+
+static void *t_write(void *arg) { m_write(); return arg; }
+static void m_thr_write(void) { thread(t_write); m_exit(); }
+static void m_child_write(void) { child = spawn(m_write); m_exit(); }
+
+// ---- a process that joins the PID namespace of PID -n, as nsenter does
+
+static void m_join(void)
+{
+	char ns[64];
+	snprintf(ns, sizeof ns, "/proc/%d/ns/pid", count);
+	if (setns(open(ns, O_RDONLY | O_CLOEXEC), CLONE_NEWPID) != 0)
+		exit(4);
+	child = spawn(forever);
+	ready();
+	reap();
+}
+
 static void *t_stat(void *arg) { struct stat st; stat(path, &st); return arg; }
 static void m_thr_stat(void) { thread(t_stat); m_exit(); }
 static void m_child_stat(void) { child = spawn(m_stat); m_exit(); }
@@ -451,6 +492,13 @@ static const struct mode {
 	{"read", m_read, "default action; open and read of -f"},
 	{"thr_stat", m_thr_stat, "handler: exit 0; a thread in stat of -f"},
 	{"child_stat", m_child_stat, "handler: exit 0; a child in stat of -f"},
+	{"late_stat", m_late_stat, "default action; stat of -f after -n seconds"},
+	{"map", m_map, "default action; touches a mapping of -f"},
+	{"exec", m_exec, "default action; execs -f"},
+	{"write", m_write, "default action; writes to -f every 0.05 s"},
+	{"thr_write", m_thr_write, "handler: exit 0; a thread writes to -f"},
+	{"child_write", m_child_write, "handler: exit 0; a child writes to -f"},
+	{"join", m_join, "has a child in the PID namespace of PID -n"},
 	{"trace", m_trace, "traces PID -n, passes its signals on"},
 	{"trace_hold", m_trace_hold, "traces PID -n and keeps it stopped"},
 	{"trace_hung", m_trace_hung, "the same, then is stopped itself"},

@@ -25,6 +25,8 @@ type Result struct {
 
 	Unknowable bool   `json:"unknowable,omitempty"`
 	Tree       string `json:"tree,omitempty"` // the processes as they were looked at
+	// changed: the processes were others when the stop began than at the look.
+	changed bool
 }
 
 // caseMax is far above what any case takes: 40 s to get ready, 8 to settle, 30 for the stop.
@@ -42,9 +44,7 @@ func (b *truthBed) runAll(ctx context.Context, chosen []cases.Case) []Result {
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			ctx, cancel := context.WithTimeout(ctx, caseMax)
-			defer cancel()
-			results[i] = b.runCase(ctx, c)
+			results[i] = b.tryCase(ctx, c)
 			fmt.Fprintln(os.Stderr, results[i].line())
 		})
 	}
@@ -52,7 +52,24 @@ func (b *truthBed) runAll(ctx context.Context, chosen []cases.Case) []Result {
 	return results
 }
 
+// tries is how often a case is measured when the measurement itself failed: the
+// container did not come up, or its processes changed between the look and the
+// stop, so that the look says nothing about the stop. A wrong answer alone is
+// never tried again.
+const tries = 3
+
+func (b *truthBed) tryCase(ctx context.Context, c cases.Case) (r Result) {
+	for range tries {
+		if r = b.runCase(ctx, c); r.Problem == "" && !r.changed || ctx.Err() != nil {
+			break
+		}
+	}
+	return r
+}
+
 func (b *truthBed) runCase(ctx context.Context, c cases.Case) Result {
+	ctx, cancel := context.WithTimeout(ctx, caseMax)
+	defer cancel()
 	r := Result{Name: c.Name, Group: c.Group, Command: oneLine(c), Unknowable: c.Unknowable}
 	for _, path := range c.Needs {
 		if _, err := os.Lstat(filepath.Join(b.root, path)); err != nil {
@@ -70,9 +87,12 @@ func (b *truthBed) runCase(ctx context.Context, c cases.Case) Result {
 		return r
 	}
 	r.Tree = describe(look.id)
+	before, _, _ := tree(look.id)
 	if b.options.predict {
 		r.Answers = b.ask(ctx, c, look.id)
 	}
+	after, _, _ := tree(look.id)
+	r.changed = !c.Busy && before != after
 	o := b.observe(ctx, c, look)
 	r.Observed = &o
 	if c.Expect != "" && c.Expect != o.Verdict {

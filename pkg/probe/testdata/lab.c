@@ -244,6 +244,45 @@ static void map_lock(const char *file) {
 	sleep_for_ever(NULL);
 }
 
+// crowd N: N alike children asleep, 60 with a handler for TERM, and one each that
+// is stopped, in D, in sigwait without blocking, of two threads, and one that
+// blocks a signal. Their PIDs are said in this order.
+static pid_t crowd_child(int kind) {
+	sigset_t s = set_of(SIGTERM, SIGTERM);
+	pid_t parent = getpid(), child = fork();
+	int n;
+	if (child != 0)
+		return child;
+	end_with(parent);
+	switch (kind) {
+	case 1: signal(SIGTERM, on_signal); break;
+	case 2: raise(SIGSTOP); break;
+	case 3: clone(vfork_child, stack + sizeof stack, CLONE_VFORK | CLONE_VM | SIGCHLD, NULL); break;
+	case 4: sigwait(&s, &n); break;
+	case 5: thread(thread_sleeps, NULL); break;
+	case 6: sigprocmask(SIG_BLOCK, &s, NULL); break;
+	}
+	return sleep_for_ever(NULL);
+}
+
+static void crowd(int n) {
+	char words[80];
+	pid_t odd[5];
+	int i;
+	for (i = 0; i < n / 2; i++)
+		crowd_child(0);
+	for (i = 0; i < 5; i++) // in the middle: the oldest and the youngest are looked at anyhow
+		odd[i] = crowd_child(i + 2);
+	for (i = n / 2; i < n; i++)
+		crowd_child(0);
+	for (i = 0; i < 60; i++)
+		crowd_child(1);
+	usleep(200000);
+	snprintf(words, sizeof words, "%d %d %d %d %d", odd[0], odd[1], odd[2], odd[3], odd[4]);
+	ready(words);
+	sleep_for_ever(NULL);
+}
+
 int main(int argc, char **argv) {
 	const char *mode = argc > 1 ? argv[1] : "";
 	sigset_t s = set_of(SIGTERM, SIGTERM);
@@ -265,6 +304,8 @@ int main(int argc, char **argv) {
 		zombie_leader();
 	if (strcmp(mode, "threads") == 0)
 		threads(atoi(argv[2]));
+	if (strcmp(mode, "crowd") == 0)
+		crowd(atoi(argv[2]));
 	if (strcmp(mode, "name") == 0)
 		odd_name();
 	if (strcmp(mode, "tree") == 0)

@@ -92,7 +92,7 @@ func appServers() []Case {
 		py("flask-debug", "flask", "--app", "flask_app", "--debug", "run"),
 		py("waitress", "waitress-serve", "--port=8081", "wsgi:application"),
 		py("twistd", "twistd3", "-n", "--pidfile=", "web", "--port", "tcp:8080"),
-		py("aiohttp", "python3", "-m", "aiohttp.web", "-P", "8080", "aio:init"),
+		py("aiohttp", "python3", "-m", "aiohttp.web", "-H", "127.0.0.1", "-P", "8080", "aio:init"),
 		py("tornado", "python3", "tornado_app.py"),
 		py("rq", "sh", "-c", "redis-server --daemonize yes >/dev/null; sleep 0.5; exec rqworker"),
 		run("puma", "puma", "-p", "9292", conf("config.ru")),

@@ -1,0 +1,177 @@
+// Package hang makes containers hang for real, each on a thing of its own, and
+// holds what whystuck says of them against what SIGKILL, Docker and the way out
+// then really do. Killable look-alikes stand beside them.
+//
+// `make hang` runs it; `go test` alone skips it, because it needs a minute and
+// leaves containers in state D while it runs. Every hang has a recovery that
+// runs whatever happens: FUSE and autofs servers live in this process and end
+// with it, a frozen file system or cgroup has a guard process that thaws when
+// this one is gone, tracers are killed by the kernel with their parent.
+//
+// A new scenario is one row in scenes_test.go. It has no code outside its tests.
+package hang
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/scripts/bed"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serveEnv); dir != "" {
+		serve(dir) // this process is the FUSE server of a test
+	}
+	flag.Parse()
+	if os.Getenv("WHYSTUCK_HANG") == "" {
+		fmt.Println("SKIPPED: make hang runs these")
+		return
+	}
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		if err := flag.Set("test.parallel", "6"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// lab is what all scenarios share.
+type lab struct {
+	d      *bed.Daemon
+	binary string
+	siglab string
+
+	mu   sync.Mutex
+	rows []string
+	pids []int // every process that was seen in a container, and every tracer
+}
+
+func TestHang(t *testing.T) {
+	bed.Require(t, "root", "docker", "gcc", "fuse", "mkfs.ext4", "fsfreeze")
+	l := &lab{siglab: bed.StaticProgram(t), binary: build(t), d: bed.StartDaemon(t)}
+	files := map[string]string{"/siglab": l.siglab, "/mnt/": "", "/data/": ""}
+	if err := l.d.Import(t.Context(), "lab", files, `ENTRYPOINT ["/siglab"]`); err != nil {
+		t.Fatal(err)
+	}
+	mountFusectl(t)
+	t.Run("scenes", func(t *testing.T) {
+		for _, s := range scenes() {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				l.play(t, s)
+			})
+		}
+	})
+	slices.Sort(l.rows)
+	fmt.Printf("%-16s %-30s %-30s %-34s %s\n%s\n", "scenario", "before SIGKILL", "after SIGKILL", "docker", "freed", strings.Join(l.rows, "\n"))
+	l.nobodyLeft(t)
+}
+
+// nobodyLeft: no process of ours is stopped, traced, stuck or a zombie.
+func (l *lab) nobodyLeft(t *testing.T) {
+	for _, pid := range l.pids {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || !bytes.Contains(stat, []byte("(siglab)")) {
+			continue
+		}
+		_, rest, _ := bytes.Cut(stat, []byte(") "))
+		if strings.ContainsRune("DTtZ", rune(rest[0])) {
+			t.Errorf("process %d is left in state %c", pid, rest[0])
+		}
+	}
+}
+
+func build(t *testing.T) string {
+	if bin := os.Getenv("WHYSTUCK_BIN"); bin != "" {
+		return bin
+	}
+	bin := filepath.Join(t.TempDir(), "whystuck")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/whystuck/whystuck/cmd/whystuck").CombinedOutput()
+	if err != nil {
+		t.Fatalf("building whystuck: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// answerIn is how long whystuck may take, plus what a busy machine adds.
+const answerIn = 2*time.Second + 1500*time.Millisecond
+
+// ask runs whystuck --json over a container and takes its time.
+func (l *lab) ask(t *testing.T, name string) diagnose.Container {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, l.binary, "--json", "-t", "2", name)
+	cmd.Env, cmd.WaitDelay = l.d.Env(), time.Second
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	start := time.Now()
+	err := cmd.Run()
+	took := time.Since(start)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
+		t.Fatalf("whystuck %s: %v\n%s", name, err, errOut.String())
+	}
+	var r diagnose.Report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil || len(r.Containers) != 1 {
+		t.Fatalf("whystuck --json %s: %v\n%s%s", name, err, out.String(), errOut.String())
+	}
+	if took > answerIn {
+		t.Errorf("whystuck took %v", took)
+	}
+	l.mu.Lock()
+	for _, p := range r.Containers[0].Processes {
+		l.pids = append(l.pids, p.PID)
+	}
+	l.mu.Unlock()
+	return r.Containers[0]
+}
+
+// docker runs a docker command that has to succeed.
+func (l *lab) docker(t *testing.T, args ...string) string {
+	t.Helper()
+	out, errOut, code := l.d.Docker(context.Background(), args...)
+	if code != 0 {
+		t.Fatalf("docker %s: exit %d: %s", strings.Join(args, " "), code, errOut)
+	}
+	return strings.TrimSpace(out)
+}
+
+func (l *lab) pid(t *testing.T, name string) int {
+	t.Helper()
+	pid, err := strconv.Atoi(l.docker(t, "inspect", "-f", "{{.State.Pid}}", name))
+	if err != nil || pid < 2 {
+		t.Fatalf("the PID of %s: %d, %v", name, pid, err)
+	}
+	return pid
+}
+
+// eventually waits for at most d until ok.
+func eventually(d time.Duration, ok func() bool) bool {
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if ok() {
+			return true
+		}
+	}
+	return ok()
+}
+
+// gone reports whether a process has ended and was reaped.
+func gone(pid int) bool { return syscall.Kill(pid, 0) != nil }

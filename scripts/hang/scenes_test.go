@@ -1,0 +1,111 @@
+package hang
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/diagnose"
+)
+
+const (
+	sure   = "certain likely"
+	anyhow = "certain likely assumed"
+	stuck  = diagnose.Stuck
+)
+
+func scenes() []scene {
+	fuse := func(mode ...string) []string { return append([]string{"-v", "DIR:/mnt", "lab"}, mode...) }
+	data := func(mode string) []string { return []string{"-v", "DIR:/data", "lab", "-f", "/data/file", mode} }
+	frozen := []string{"/data/file", "ext4", "the file system is frozen", "fsfreeze -u DIR"}
+	silent := func(path string) []string {
+		return []string{path, "fuse.silent", "whystuck-hang", "hang.test (PID OTHER", "umount -f DIR", "/abort", "kill -KILL OTHER"}
+	}
+	freezer := func(parent bool) func(*testing.T, *lab, *played) {
+		return freezeGroup("/sys/fs/cgroup/freezer", "freezer", "freezer.state", "FROZEN", "THAWED", parent)
+	}
+	return []scene{
+		{name: "frozen-main", run: data("write"), prepare: ext4, after: freeze, docker: "stop", fix: "fsfreeze -u",
+			before: said{stuck, sure, "WS201", frozen}, dead: said{stuck, "certain", "WS201", frozen}},
+		{name: "frozen-child", run: data("child_write"), prepare: ext4, after: freeze, docker: "kill", fix: "fsfreeze -u",
+			before: said{stuck, sure, "WS201", frozen}, dead: said{stuck, "certain", "WS205", frozen}},
+		// What docker stop returns with a zombie leader is a race.
+		{name: "frozen-thread", run: data("thr_write"), prepare: ext4, after: freeze, fix: "fsfreeze -u",
+			before: said{stuck, sure, "WS201", frozen}, dead: said{stuck, sure, "WS206", nil}},
+		{name: "fuse-lookup", run: fuse("-f", "/mnt/hang", "stat"), prepare: silentFUSE, docker: "stop", fix: "/abort",
+			before: said{stuck, "likely", "WS209", silent("/mnt/hang")}, dead: said{stuck, "certain", "WS209", silent("/mnt/hang")}},
+		{name: "fuse-second", run: fuse("-f", "/mnt/hang", "stat"), prepare: silentFUSE, after: secondLookup, fix: "/abort",
+			before: said{stuck, "likely", "WS209", nil}, dead: said{stuck, "certain", "WS209", silent("/mnt/hang")}},
+		// Behind a creat that waits in the same directory; the stack says path_openat.
+		{name: "fuse-openat", run: fuse("-f", "/mnt/hang", "stat"), prepare: silentFUSE, after: openBehind, fix: "/abort",
+			before: said{stuck, anyhow, "WS209", nil}, dead: said{stuck, "certain", "WS209", silent("/mnt/read")}},
+		// Its memory must not be touched: the path is not to be had.
+		{name: "fuse-pagefault", run: fuse("-f", "/mnt/read", "map"), prepare: silentFUSE, fix: "/abort",
+			before: said{stuck, "likely", "WS209", nil}, dead: said{stuck, "certain", "WS209", []string{"the only FUSE mount", "hang.test (PID OTHER"}}},
+		{name: "fuse-read", run: fuse("-f", "/mnt/read", "read"), prepare: silentFUSE, docker: "kill", fix: "umount -f",
+			before: said{stuck, "likely", "WS209", silent("/mnt/read")}, dead: said{stuck, "certain", "WS209", silent("/mnt/read")}},
+		{name: "fuse-exec", run: fuse("-f", "/mnt/exec", "exec"), prepare: silentFUSE, fix: "/abort",
+			before: said{stuck, "likely", "WS209", silent("/mnt/exec")}, dead: said{stuck, "certain", "WS209", silent("/mnt/exec")}},
+		{name: "fuse-child", run: fuse("-f", "/mnt/hang", "child_stat"), prepare: silentFUSE, fix: "/abort",
+			before: said{stuck, "likely", "WS209", silent("/mnt/hang")}, dead: said{stuck, "certain", "WS205", silent("/mnt/hang")}},
+		{name: "fuse-server", run: fuse("-f", "/mnt/hang", "stat"), prepare: ownServer, fix: "kill -KILL",
+			before: said{stuck, "likely", "WS209", silent("/mnt/hang")}, dead: said{stuck, "certain", "WS209", silent("/mnt/hang")}},
+		{name: "tracer-stopped", run: []string{"lab", "exit"}, after: hold("trace_hung"), docker: "kill", fix: "kill -KILL",
+			before: said{stuck, sure, "WS203", []string{"kill -KILL OTHER"}}, dead: said{stuck, "certain", "WS203", []string{"kill -KILL OTHER"}}},
+		{name: "tracer-at-exit", run: []string{"lab", "exit"}, after: hold("trace_exit_hung"), docker: "stop", fix: "kill -KILL",
+			before: said{stuck, sure, "WS203", []string{"kill -KILL OTHER"}}, dead: said{stuck, sure, "WS203", []string{"kill -KILL OTHER"}}},
+		{name: "parent-frozen", run: []string{"--cgroup-parent", "/wshang-parent", "lab", "exit"}, after: freezer(true), docker: "stop", fix: "THAWED",
+			before: said{stuck, "certain", "WS207", nil}, dead: said{stuck, "certain", "WS207", nil}, prepare: ownParent},
+		{name: "intruder", run: []string{"lab", "exit"}, after: joinStopped, fix: "kill -CONT",
+			dead: said{stuck, "certain", "WS205", []string{"kill -CONT OTHER"}}, before: said{"", anyhow, "", nil}},
+
+		{name: "ok-vfork", killable: true, run: []string{"lab", "vfork"}, before: said{"", anyhow, "", nil}, docker: "stop"},
+		{name: "ok-autofs", killable: true, run: []string{"-v", "DIR:/mnt", "lab", "-f", "/mnt/sub/x", "stat"}, prepare: autofs, before: said{"", anyhow, "", nil}, docker: "stop"},
+		{name: "ok-unread", killable: true, run: fuse("-n", "4", "-f", "/mnt/hang", "late_stat"), prepare: ownServer, after: stopServer,
+			before: said{"", "assumed", "", []string{"OTHER, stopped", "kill -CONT OTHER"}}},
+		{name: "ok-freezer-v1", killable: true, run: []string{"lab", "exit"}, after: freezer(false), docker: "stop", before: said{"", anyhow, "WS207", []string{"echo THAWED | sudo tee"}}},
+		{name: "ok-freezer-v2", killable: true, run: []string{"lab", "exit"}, docker: "kill", before: said{"", anyhow, "WS207", []string{"echo 0 | sudo tee"}},
+			after: freezeGroup("/sys/fs/cgroup/unified", "", "cgroup.freeze", "1", "0", false)},
+		{name: "ok-stopped", killable: true, run: []string{"lab", "exit"}, docker: "stop", before: said{diagnose.Killed, anyhow, "WS202", nil},
+			after: func(_ *testing.T, _ *lab, p *played) { _ = syscall.Kill(p.pid, syscall.SIGSTOP) }},
+		{name: "ok-traced", killable: true, run: []string{"lab", "exit"}, after: hold("trace"), docker: "kill", before: said{"", anyhow, "", nil}},
+		// The kernel would end its threads; runc takes the leader for gone and sends
+		// nothing. SIGKILL by hand is the way out.
+		{name: "zombie-leader", killable: true, accused: true, run: []string{"lab", "zombie_leader"}, before: said{"", anyhow, "WS206", nil}},
+	}
+}
+
+// ownParent makes sure that the cgroup parent is ours and goes with the test.
+func ownParent(t *testing.T, _ *lab, p *played) {
+	p.tidy = append(p.tidy, func() {
+		for _, dir := range []string{"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd", "unified", "."} {
+			if err := os.Remove("/sys/fs/cgroup/" + dir + "/wshang-parent"); err != nil && !os.IsNotExist(err) {
+				t.Logf("removing the cgroup parent: %v", err)
+			}
+		}
+	})
+}
+
+// secondLookup has another container look up the same name, and judges that one:
+// it waits behind the first, in a function that does not say FUSE.
+func secondLookup(t *testing.T, l *lab, p *played) { next(t, l, p, "-f", "/mnt/hang", "stat") }
+
+// openBehind has another create the name that is being looked up, which keeps
+// the directory locked, and judges a third that opens another file in it.
+func openBehind(t *testing.T, l *lab, p *played) {
+	next(t, l, p, "-f", "/mnt/hang", "write")
+	next(t, l, p, "-f", "/mnt/read", "read")
+}
+
+// next starts one more container on the same mount; from now on the scene is
+// about that one.
+func next(t *testing.T, l *lab, p *played, mode ...string) {
+	p.more = append(p.more, p.name)
+	p.name += "-next"
+	if _, err := l.d.Run(t.Context(), append([]string{"--name", p.name, "-v", p.dir + ":/mnt", "lab"}, mode...)...); err != nil {
+		t.Fatal(err)
+	}
+	p.pid = l.pid(t, p.name)
+	time.Sleep(300 * time.Millisecond)
+}

@@ -10,7 +10,7 @@ VERSION := $(shell git describe --tags --dirty 2>/dev/null || git rev-parse --sh
 PREFIX  := /usr/local
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: all build demo test lint truth bench install clean need-go need-gcc
+.PHONY: all build demo test lint truth hang bench install clean need-go need-gcc
 
 all: build
 
@@ -31,6 +31,11 @@ lint: need-go
 # The whole truth bed: real containers, a Debian root file system, 200 cases.
 truth: build need-gcc
 	go run ./scripts/truth -whystuck $(CURDIR)/whystuck
+
+# Real hangs, on things that the test makes: each judged before and after
+# SIGKILL, and freed by the command that whystuck prints. Takes a minute.
+hang: build need-gcc
+	cd scripts/hang && WHYSTUCK_HANG=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 6m
 
 bench: build need-gcc
 	go run ./scripts/bench -whystuck ./whystuck

@@ -17,6 +17,7 @@ func annotateTraps(p *evidence.Process) {
 			continue
 		}
 		t.Exits, t.Code, t.Forwards, t.Waits = ReadTrap(t.Text)
+		t.Plain = plain(t.Text) && !t.Waits
 		p.Inside.Bash.Traps[name] = t
 	}
 }
@@ -83,9 +84,9 @@ func assignment(word string) bool {
 	return true
 }
 
-// Plain reports whether ReadTrap understood a trap's text to its end, whatever
+// plain reports whether ReadTrap understood a trap's text to its end, whatever
 // it does.
-func Plain(text string) bool {
+func plain(text string) bool {
 	if strings.ContainsAny(text, "`\\<(){}|") || strings.Contains(text, "&&") || strings.Contains(text, "$(") {
 		return false
 	}

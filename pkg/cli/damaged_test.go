@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/big"
 	"slices"
 	"testing"
 
@@ -21,7 +22,7 @@ var replacements = []any{nil, -1, 0, 1 << 40, "", "\x1b]0;x\a", true, false, []a
 
 // mutants is how many damaged captures are tried of each recorded one, evenly
 // spread over all there are.
-const mutants = 500
+const mutants = 700
 
 // Evidence with one value missing or absurd is judged and printed without a
 // panic: captures come from other versions, other kernels and other people.
@@ -36,9 +37,9 @@ func TestDamagedEvidenceIsJudged(t *testing.T) {
 			}
 			all := 0
 			damage(document, func(any) {}, func() { all++ })
-			at, tried := 0, 0
+			at, tried, step := 0, 0, stride(all)
 			damage(document, func(any) {}, func() {
-				if at++; at%max(all/mutants, 1) != 0 {
+				if at++; at%step != 0 {
 					return
 				}
 				changed, err := json.Marshal(document)
@@ -55,6 +56,16 @@ func TestDamagedEvidenceIsJudged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stride is the distance between the mutants that are tried. It shares no factor
+// with the number of replacements, or the same ones would be tried everywhere.
+func stride(all int) int {
+	step := max(all/mutants, 1)
+	for new(big.Int).GCD(nil, nil, big.NewInt(int64(step)), big.NewInt(int64(len(replacements)))).Int64() != 1 {
+		step++
+	}
+	return step
 }
 
 // damage puts every replacement in the place of every value below v, calls try,

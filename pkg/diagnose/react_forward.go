@@ -32,7 +32,7 @@ func (s *simulation) forwards(r *reaction, row *catalog.Program) bool {
 		return true
 	}
 	main, targets := s.audience(r.p, row)
-	if main == nil {
+	if main == nil || len(targets) == 0 {
 		r.open(effectForwards, row.ID+" has no child to pass it to", "")
 		return true
 	}

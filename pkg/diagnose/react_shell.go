@@ -56,18 +56,12 @@ func (s *simulation) bashExitTrap(r *reaction) bool {
 		if _, own := b.Traps[evidence.SignalName(r.sig)]; own {
 			return false
 		}
-		if t, ok := b.Traps["EXIT"]; ok && !t.Exits && !simpleTrap(t) {
+		if t, ok := b.Traps["EXIT"]; ok && !t.Exits && !t.Plain {
 			conf = Assumed
 		}
 	}
 	r.handled("bash runs its EXIT trap at once and leaves", 128+r.sig, 0, conf)
 	return true
-}
-
-// simpleTrap reports whether a trap's text was understood to the end.
-func simpleTrap(t evidence.Trap) bool {
-	_, _, _, waits := catalog.ReadTrap(t.Text)
-	return t.Text != "" && !waits && catalog.Plain(t.Text)
 }
 
 // ownHandler is for shells that catch the signal without any trap.
@@ -131,7 +125,7 @@ func (c *inspection) foreground(p *evidence.Process) *evidence.Process {
 // could be read.
 func (s *simulation) trapRuns(r *reaction, wait float64, conf Confidence) {
 	t := bashTrap(r.p, r.sig)
-	if t == nil || t.Text == "" || t.Truncated || !t.Exits {
+	if t == nil || t.Ignored || t.Truncated || !t.Exits {
 		r.open(effectHandler, "its trap runs; whether it ends the shell cannot be seen before", "")
 		r.why, r.after = "WS111", wait
 		return

@@ -48,11 +48,34 @@ func (c *inspection) findHang(h *hang) Finding {
 			f.Fixes = append(f.Fixes, Fix{When: FixNow, Text: "end the tracer: what it holds is let go at once", Command: fmt.Sprintf("sudo kill -KILL %d", h.p.TracerPID), Risk: text("the debugging session ends")})
 		}
 	case "WS206":
+		c.addThread(&f, h.p)
 		f.Fixes = append(f.Fixes, Fix{When: FixHost, Text: "signals no longer reach it; --init does not help. Free or end what its threads wait for"})
 	case "WS205":
 		f.Fixes = append(f.Fixes, c.fixZap()...)
 	}
 	return f
+}
+
+// addThread shows the first thread of a dead leader that hangs itself: what it
+// waits for is the patient.
+func (c *inspection) addThread(f *Finding, p *evidence.Process) {
+	for i := range p.Tasks {
+		t := &p.Tasks[i]
+		if t.TID == p.PID {
+			continue
+		}
+		h := c.taskHang(p, t)
+		if h == nil {
+			continue
+		}
+		f.Summary += fmt.Sprintf("; thread %d: %s", t.TID, h.says)
+		if h.wait != nil {
+			f.Summary += "; " + h.wait.Cause + aboutWords(t)
+		}
+		f.Evidence = append(append(f.Evidence, taskFacts(p, t)...), c.aboutFacts(p, t)...)
+		f.Fixes = append(f.Fixes, c.fixesFor(h)...)
+		return
+	}
 }
 
 func text(s string) *string { return &s }

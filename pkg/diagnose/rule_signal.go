@@ -82,6 +82,10 @@ func (c *inspection) findPlain(o *outlook, r *reaction) Finding {
 		f.Fixes = append(f.Fixes, Fix{When: FixImage, Text: "add the signalfd to the event loop"})
 	case "WS117":
 		f.Fixes = append(f.Fixes, Fix{When: FixImage, Text: "block the signal (pthread_sigmask) before sigwait"})
+	case "WS208":
+		if t := leader(r.p); t != nil {
+			f.Evidence = append(f.Evidence, taskFacts(r.p, t)...)
+		}
 	case "WS116":
 		f.Fixes = append(f.Fixes, Fix{When: FixRun, Text: "choose a stop signal that ends programs", Command: c.dockerOnly("docker run --stop-signal SIGTERM ...")})
 	}

@@ -55,7 +55,7 @@ func (c *inspection) explain(o *outlook, r *reaction) ([]Finding, bool) {
 		return c.findDropped(o, r), true
 	case "WS102":
 		return []Finding{c.findIgnored(o, r)}, true
-	case "WS103", "WS116", "WS117", "WS118":
+	case "WS103", "WS116", "WS117", "WS118", "WS208":
 		return []Finding{c.findPlain(o, r)}, true
 	case "WS105":
 		return []Finding{c.findTrap(o, r)}, true

@@ -237,6 +237,8 @@ type Trap struct {
 	Exits    bool `json:"exits"`
 	Code     *int `json:"code,omitempty"`
 	Forwards bool `json:"forwards,omitempty"`
+	// Plain: the text was understood to its end: it runs quick commands only.
+	Plain bool `json:"plain,omitempty"`
 	// Waits: the text waits for the shell's children before it goes on.
 	Waits   bool `json:"waits,omitempty"`
 	Ignored bool `json:"ignored,omitempty"`

@@ -37,7 +37,7 @@ type truthBed struct {
 // prepare builds what is missing and starts the engine. Building the root file
 // system, the programs and the binary do not depend on one another.
 func prepare(ctx context.Context, o options, all []cases.Case) (*truthBed, error) {
-	b := &truthBed{options: o, binary: o.binary}
+	b := &truthBed{options: o}
 	var err error
 	if b.dir, err = bed.TempDir(); err != nil {
 		return nil, err
@@ -80,12 +80,18 @@ func (b *truthBed) close() {
 	}
 }
 
+// buildBinary puts whystuck where every user can run it; the one given may be in
+// a directory of root's.
 func (b *truthBed) buildBinary(ctx context.Context) error {
-	if b.binary != "" || !b.options.predict {
+	if !b.options.predict {
 		return nil
 	}
 	b.binary = filepath.Join(b.dir, "whystuck")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", b.binary, "./cmd/whystuck").CombinedOutput()
+	step := []string{"go", "build", "-o", b.binary, "./cmd/whystuck"}
+	if b.options.binary != "" {
+		step = []string{"install", "-m", "755", b.options.binary, b.binary}
+	}
+	out, err := exec.CommandContext(ctx, step[0], step[1:]...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("building whystuck: %w\n%s", err, out)
 	}

@@ -12,7 +12,8 @@ set -eu
 root=$1 packages=$2
 
 suite=bookworm
-mirror=$(sed -n 's/^URIs: *\([^ ]*\/debian\/*\) *$/\1/p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
+mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+	sed -n -e 's/^URIs: *\([^ ]*\/debian\/*\) *$/\1/p' -e 's/^deb \(\[[^]]*\] \)*\([^ ]*\/debian\/*\) .*/\2/p' | head -n 1)
 [ -n "$mirror" ] || mirror=http://deb.debian.org/debian
 
 say() { echo "rootfs: $(($(date +%s) - start)) s: $*" >&2; }

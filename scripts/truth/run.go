@@ -71,11 +71,8 @@ func (b *truthBed) runCase(ctx context.Context, c cases.Case) Result {
 	ctx, cancel := context.WithTimeout(ctx, caseMax)
 	defer cancel()
 	r := Result{Name: c.Name, Group: c.Group, Command: oneLine(c), Unknowable: c.Unknowable}
-	for _, path := range c.Needs {
-		if _, err := os.Lstat(filepath.Join(b.root, path)); err != nil {
-			r.LeftOut = path + " is not in the root file system"
-			return r
-		}
+	if r.LeftOut = b.lacks(c); r.LeftOut != "" {
+		return r
 	}
 	defer b.remove(c)
 	look, err := b.start(ctx, c)
@@ -102,6 +99,20 @@ func (b *truthBed) runCase(ctx context.Context, c cases.Case) Result {
 		r.Answers[who] = a.compare(c, o)
 	}
 	return r
+}
+
+// lacks says what a case needs and is not there, empty when all is.
+func (b *truthBed) lacks(c cases.Case) string {
+	for _, path := range c.Needs {
+		host := filepath.Join(b.root, path)
+		if own, ok := strings.CutPrefix(path, cases.Mount); ok {
+			host = filepath.Join(b.programs, own)
+		}
+		if _, err := os.Lstat(host); err != nil {
+			return path + " is not in the root file system"
+		}
+	}
+	return ""
 }
 
 // started is a container that is up.

@@ -35,7 +35,7 @@ type Case struct {
 	// NAME-beside (for --pid=container:).
 	Beside []string
 
-	// StopOptions replace "-t 4" of docker stop.
+	// StopOptions replace "-t 4" of docker stop; nil: they do not.
 	StopOptions []string
 	// Pause is set when the container is paused before it is looked at.
 	Pause bool
@@ -63,7 +63,7 @@ type Case struct {
 	// Unknowable: an unknown program's own handler decides, and no evidence says
 	// how. The honest confidence is then `assumed`.
 	Unknowable bool
-	// Needs are paths that the root file system must have, else the case is left
+	// Needs are paths that must be there in the container, else the case is left
 	// out (and counted as left out).
 	Needs []string
 	// Heavy cases need -heavy.
@@ -185,7 +185,8 @@ func (c Case) exec(command ...string) Case {
 	return c
 }
 
-func (c Case) stop(options ...string) Case { c.StopOptions = options; return c }
+// stop sets the options of docker stop; none: the container's own timeout counts.
+func (c Case) stop(options ...string) Case { c.StopOptions = append([]string{}, options...); return c }
 
 // script is a case of one executable file, which the container runs.
 func script(name, body string, args ...string) Case {
@@ -211,6 +212,10 @@ func Dir(name string) string { return Mount + "/cases/" + name }
 
 // siglab is the C program of the test bed, see scripts/bed/siglab.c.
 const siglab = Mount + "/bin/siglab"
+
+// javaNeeds are the paths that a Java program needs: javac may be missing where the bed
+// runs.
+var javaNeeds = []string{"/usr/bin/java", Mount + "/bin/Sig.class"}
 
 // gosig is the Go program, see prog/gosig.
 const gosig = Mount + "/bin/gosig"

@@ -29,6 +29,6 @@ func signals() []Case {
 		taken(kill("hup-sigwait", "HUP", siglab, "-s", "1", "sigwait"), "HEARD 1 "),
 		taken(kill("usr1-signalfd", "USR1", siglab, "-s", "10", "sfd_epoll"), "HEARD 10 "),
 		taken(kill("hup-nginx", "HUP", "nginx", "-g", "daemon off; error_log stderr notice;"), "reconfiguring"),
-		taken(kill("quit-java", "QUIT", "java", "-cp", Mount+"/bin", "Sig").ready("READY"), "Full thread dump").needs("/usr/bin/java"),
+		taken(kill("quit-java", "QUIT", "java", "-cp", Mount+"/bin", "Sig").ready("READY"), "Full thread dump").needs(javaNeeds...),
 	}
 }

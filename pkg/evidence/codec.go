@@ -27,10 +27,14 @@ var (
 // Write writes s as one JSON document with a final newline. Argument lists keep
 // their < > & as they are, so that a person can read them.
 func Write(w io.Writer, s *Snapshot) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
 	if err := enc.Encode(s); err != nil {
+		return fmt.Errorf("writing the capture: %w", err)
+	}
+	if _, err := w.Write(HarmlessJSON(b.Bytes())); err != nil {
 		return fmt.Errorf("writing the capture: %w", err)
 	}
 	return nil

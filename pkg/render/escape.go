@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
 // maxMarks is how many combining marks may stand on one character. More of them
@@ -32,7 +34,7 @@ func Escape(s string) string {
 		case isMark(r) && marks < maxMarks:
 			b.WriteRune(r)
 			marks++
-		case isMark(r) || !printable(r):
+		case isMark(r) || !evidence.Printable(r):
 			b.WriteString(visible(r))
 			marks = 0
 		default:
@@ -51,17 +53,6 @@ func plainASCII(s string) bool {
 		}
 	}
 	return true
-}
-
-// printable reports whether r shows as itself. unicode.IsPrint refuses all
-// controls, formats (zero width, bidi), separators, private use and unassigned;
-// four letters of Unicode are blank although they are letters.
-func printable(r rune) bool {
-	switch r {
-	case 0x115f, 0x1160, 0x3164, 0xffa0, 0x2800: // Hangul fillers, the empty Braille cell
-		return false
-	}
-	return unicode.IsPrint(r)
 }
 
 func isMark(r rune) bool { return unicode.In(r, unicode.Mn, unicode.Me) }

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
 // JSON writes the report as one JSON document with a final newline. Lists are
@@ -41,26 +40,5 @@ func toJSON(v any, indent string) ([]byte, error) {
 	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	return harmless(bytes.TrimRight(b.Bytes(), "\n")), nil
-}
-
-// harmless replaces every character that must not reach a terminal. In JSON such
-// characters stand only inside strings, where an escape means the same;
-// encoding/json has already dealt with bytes below 0x20 and with bad UTF-8.
-func harmless(text []byte) []byte {
-	out := make([]byte, 0, len(text))
-	for i := 0; i < len(text); {
-		r, size := utf8.DecodeRune(text[i:])
-		switch {
-		case r == '\n' || printable(r):
-			out = append(out, text[i:i+size]...)
-		case r >= 0x10000:
-			hi, lo := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
-		}
-		i += size
-	}
-	return out
+	return evidence.HarmlessJSON(bytes.TrimRight(b.Bytes(), "\n")), nil
 }

@@ -108,7 +108,7 @@ var apps = []Program{
 		Responses: map[int]Response{term: ends(0, 0.1, "exits"), sint: ends(0, 0.1, "exits"), hup: goesOn("reloads", "SIGTERM"), usr1: goesOn("saves its database", "SIGTERM")},
 		Source:    "mosquitto(8)", Case: "mosquitto"},
 	{ID: "varnishd", Kind: KindApp, Names: []string{"varnishd"}, NeverWaits: true,
-		Responses: map[int]Response{term: ends(0, 0.3, "exits"), sint: ends(0, 0.3, "exits")}, Source: "varnishd(1)", Case: ""},
+		Responses: map[int]Response{term: {Ends: EndsUnknown, Code: 0, Means: "exits"}, sint: {Ends: EndsUnknown, Code: 0, Means: "exits"}}, Source: "varnishd(1)", Case: ""},
 	{ID: "named", Kind: KindApp, Names: []string{"named"},
 		Responses: map[int]Response{term: ends(0, 0.3, "exits"), sint: ends(0, 0.3, "exits"), hup: goesOn("reloads", "SIGTERM")}, Source: "named(8)", Case: "named"},
 	{ID: "postfix", Kind: KindApp, Names: []string{"master"}, NeverWaits: true, Source: "postfix master(8)", Case: "postfix",

@@ -47,7 +47,7 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.list, "list", false, "print the cases and end")
 	f.BoolVar(&o.heavy, "heavy", false, "also the cases that need large runtimes")
 	f.BoolVar(&o.predict, "predict", true, "ask whystuck; otherwise only measure")
-	f.IntVar(&o.parallel, "parallel", 10, "`cases` at a time")
+	f.IntVar(&o.parallel, "parallel", 12, "`cases` at a time")
 	f.StringVar(&o.out, "out", "build/truth", "`directory` for truth.json and the reports of the misses")
 	f.StringVar(&o.record, "record", "", "also write each look as a capture into this `directory`")
 	f.StringVar(&o.binary, "whystuck", "", "the `program` to ask (default: built from ./cmd/whystuck)")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -60,7 +59,7 @@ const tries = 3
 
 func (b *truthBed) tryCase(ctx context.Context, c cases.Case) (r Result) {
 	for range tries {
-		if r = b.runCase(ctx, c); r.Problem == "" && !r.changed || ctx.Err() != nil {
+		if r = b.runCase(ctx, c); r.LeftOut != "" || r.Observed != nil && !r.changed || ctx.Err() != nil {
 			break
 		}
 	}
@@ -75,22 +74,22 @@ func (b *truthBed) runCase(ctx context.Context, c cases.Case) Result {
 		return r
 	}
 	defer b.remove(c)
-	look, err := b.start(ctx, c)
+	id, err := b.start(ctx, c)
 	if err != nil {
 		r.Problem = err.Error()
-		if look.id != "" {
-			r.Problem += "; its log ends: " + string(tail([]byte(b.logs(ctx, look.id)), 500))
+		if id != "" {
+			r.Problem += "; its log ends: " + string(tail([]byte(b.logs(ctx, id)), 500))
 		}
 		return r
 	}
-	r.Tree = describe(look.id)
-	before, _, _ := tree(look.id)
+	r.Tree = describe(id)
+	before, _, _ := tree(id)
 	if b.options.predict {
-		r.Answers = b.ask(ctx, c, look.id)
+		r.Answers = b.ask(ctx, c, id)
 	}
-	after, _, _ := tree(look.id)
+	after, _, _ := tree(id)
 	r.changed = !c.Busy && before != after
-	o := b.observe(ctx, c, look)
+	o := b.observe(ctx, c, id)
 	r.Observed = &o
 	if c.Expect != "" && c.Expect != o.Verdict {
 		r.Problem = fmt.Sprintf("the guide promises %s, it was %s: exit %s, %d of %d handlers finished", c.Expect, o.Verdict, code(o.ExitCode), o.Finished, o.Handlers)
@@ -115,55 +114,43 @@ func (b *truthBed) lacks(c cases.Case) string {
 	return ""
 }
 
-// started is a container that is up.
-type started struct {
-	id  string
-	pid int
-}
-
 // start runs the container and waits until it has settled.
-func (b *truthBed) start(ctx context.Context, c cases.Case) (started, error) {
-	var s started
+func (b *truthBed) start(ctx context.Context, c cases.Case) (id string, err error) {
 	if len(c.Beside) > 0 {
 		if _, err := b.engine.Run(ctx, append([]string{"--name", c.Name + "-beside", image}, c.Beside...)...); err != nil {
-			return s, err
+			return id, err
 		}
 	}
 	args := []string{"--name", c.Name, "-v", b.programs + ":" + cases.Mount + ":ro"}
 	args = append(args, c.Options...)
-	id, err := b.engine.Run(ctx, append(append(args, image), c.Command...)...)
+	id, err = b.engine.Run(ctx, append(append(args, image), c.Command...)...)
 	if err != nil {
-		return s, err
+		return id, err
 	}
-	s.id = id
 	if c.Ready != "" {
 		if err := b.waitLog(ctx, id, c.Ready); err != nil {
-			return s, err
+			return id, err
 		}
 	}
 	if len(c.Exec) > 0 { // a client must not come before its server
 		if err := settle(ctx, id, c.Busy); err != nil {
-			return s, err
+			return id, err
 		}
 	}
 	for _, command := range c.Exec {
 		if _, errOut, code := b.engine.Docker(ctx, append([]string{"exec", "-d", id}, command...)...); code != 0 {
-			return s, fmt.Errorf("docker exec %s: %s", strings.Join(command, " "), errOut)
+			return id, fmt.Errorf("docker exec %s: %s", strings.Join(command, " "), errOut)
 		}
 	}
-	out, _, _ := b.engine.Docker(ctx, "inspect", "-f", "{{.State.Pid}}", id)
-	if s.pid, err = strconv.Atoi(strings.TrimSpace(out)); err != nil || s.pid == 0 {
-		return s, fmt.Errorf("the container ended by itself")
-	}
-	if err := settle(ctx, s.id, c.Busy); err != nil {
-		return s, err
+	if err := settle(ctx, id, c.Busy); err != nil {
+		return id, err
 	}
 	if c.Pause {
 		if _, errOut, code := b.engine.Docker(ctx, "pause", id); code != 0 {
-			return s, fmt.Errorf("docker pause: %s", errOut)
+			return id, fmt.Errorf("docker pause: %s", errOut)
 		}
 	}
-	return s, nil
+	return id, nil
 }
 
 // remove clears the case away; it must also work when the context is done.

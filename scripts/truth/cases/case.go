@@ -188,6 +188,10 @@ func (c Case) exec(command ...string) Case {
 // stop sets the options of docker stop; none: the container's own timeout counts.
 func (c Case) stop(options ...string) Case { c.StopOptions = append([]string{}, options...); return c }
 
+// patient gives Docker's usual 10 s, to what takes seconds to end by itself and
+// would miss the bed's 4 s on a loaded machine.
+func (c Case) patient() Case { return c.stop("-t", "10") }
+
 // script is a case of one executable file, which the container runs.
 func script(name, body string, args ...string) Case {
 	const file = "entrypoint.sh"

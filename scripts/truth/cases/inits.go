@@ -91,11 +91,11 @@ func tree(name, supervisor, command string) Case {
 
 func supervisors() []Case {
 	return []Case{
-		supervisord("app", siglab+" exit").unknowable().finishes(1, "HEARD"),
+		supervisord("app", siglab+" exit").unknowable().finishes(1, "HEARD").patient(),
 		supervisord("ign", siglab+" ign"),
-		supervisord("default", siglab+" default"),
-		supervisord("sh", "sh -c \"sleep 1000; true\""),
-		supervisord("slow", siglab+" -n 1 slow").unknowable().finishes(1, "DONE"),
+		supervisord("default", siglab+" default").patient(),
+		supervisord("sh", "sh -c \"sleep 1000; true\"").patient(),
+		supervisord("slow", siglab+" -n 1 slow").unknowable().finishes(1, "DONE").patient(),
 		tree("s6-svscan-app", "s6-svscan", siglab+" exit").unknowable().finishes(1, "HEARD"),
 		tree("s6-svscan-ign", "s6-svscan", siglab+" ign"),
 		tree("s6-svscan-default", "s6-svscan", siglab+" default"),
@@ -105,10 +105,10 @@ func supervisors() []Case {
 		tree("runsvdir-hup-ign", "runsvdir -P", siglab+" ign").signal("SIGHUP"),
 		tree("runsv-alone", "runsv /tmp/sv/app; true", siglab+" default"),
 		tree("svscan-daemontools", "svscan", siglab+" default"),
-		run("busybox-init", "busybox", "init"),
-		run("monit", "sh", "-c", "echo 'set daemon 30' >/tmp/monitrc; chmod 700 /tmp/monitrc; exec monit -I -c /tmp/monitrc"),
+		run("busybox-init", "busybox", "init").patient(),
+		run("monit", "sh", "-c", "echo 'set daemon 30' >/tmp/monitrc; chmod 700 /tmp/monitrc; exec monit -I -c /tmp/monitrc").patient(),
 		run("systemd", "/lib/systemd/systemd", "--unit=sysinit.target").with(systemdOptions...).needs("/lib/systemd/systemd"),
-		run("systemd-rtmin3", "/lib/systemd/systemd", "--unit=sysinit.target").with(systemdOptions...).signal("SIGRTMIN+3").needs("/lib/systemd/systemd"),
+		run("systemd-rtmin3", "/lib/systemd/systemd", "--unit=sysinit.target").with(systemdOptions...).signal("SIGRTMIN+3").needs("/lib/systemd/systemd").patient(),
 	}
 }
 

@@ -87,17 +87,17 @@ func tool(name, app string, command string) Case {
 
 func nodeTools() []Case {
 	return []Case{
-		tool("npm-start-plain", "plain", "npm start"),
-		tool("npm-start-term", "slow", "npm start").finishes(1, "DONE"),
-		tool("npm-run-two", "slow", "npm run two").finishes(1, "DONE"),
-		tool("npm-run-exec", "slow", "npm run exec").unknowable().finishes(1, "DONE"),
-		tool("npm-start-init", "slow", "npm start").with("--init").finishes(1, "DONE"),
-		tool("npx", "slow", "npx --no -c 'node20 app.js'").finishes(1, "DONE"),
-		tool("yarn-start", "slow", "yarn start").finishes(1, "DONE"),
-		tool("pnpm-start", "slow", "pnpm start").finishes(1, "DONE"),
-		tool("pm2-runtime-plain", "plain", "pm2-runtime app.js"),
-		tool("pm2-runtime-term", "term", "pm2-runtime app.js"), // it sends INT
-		tool("nodemon-plain", "plain", "nodemon app.js"),
-		tool("nodemon-term", "slow", "nodemon app.js").finishes(1, "DONE"),
+		tool("npm-start-plain", "plain", "npm start").patient(),
+		tool("npm-start-term", "slow", "npm start").finishes(1, "DONE").patient(),
+		tool("npm-run-two", "slow", "npm run two").finishes(1, "DONE").patient(),
+		tool("npm-run-exec", "slow", "npm run exec").unknowable().finishes(1, "DONE").patient(),
+		tool("npm-start-init", "slow", "npm start").with("--init").finishes(1, "DONE").patient(),
+		tool("npx", "slow", "npx --no -c 'node20 app.js'").finishes(1, "DONE").patient(),
+		tool("yarn-start", "slow", "yarn start").finishes(1, "DONE").patient(),
+		tool("pnpm-start", "slow", "pnpm start").finishes(1, "DONE").patient(),
+		tool("pm2-runtime-plain", "plain", "pm2-runtime app.js").patient(),
+		tool("pm2-runtime-term", "term", "pm2-runtime app.js").patient(), // it sends INT
+		tool("nodemon-plain", "plain", "nodemon app.js").patient(),
+		tool("nodemon-term", "slow", "nodemon app.js").finishes(1, "DONE").patient(),
 	}
 }

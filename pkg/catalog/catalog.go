@@ -42,6 +42,9 @@ type Program struct {
 	// NeverWaits: it neither uses sigwait nor signalfd, so its masks mean what
 	// they say even where its system call could not be read.
 	NeverWaits bool
+	// Quick: it starts in milliseconds, so one that computes is not one that is
+	// still starting.
+	Quick bool
 	// Fetches: it fetches its signals by sigwait or a signalfd. Where that could
 	// not be seen, its masks would say that it drops them.
 	Fetches bool

@@ -8,7 +8,7 @@ var runtimes = []Program{
 	{ID: "node", Kind: KindRuntime, Names: []string{"node", "nodejs"}, NeverWaits: true, Source: "nodejs/node src/node.cc SignalExit", Case: "node20-plain"},
 	{ID: "python", Kind: KindRuntime, Names: []string{"python", "python2", "python3", "pypy", "pypy3"}, Plain: true, Source: "CPython Modules/signalmodule.c", Case: "python-plain"},
 	{ID: "ruby", Kind: KindRuntime, Names: []string{"ruby", "irb"}, Source: "ruby signal.c", Case: "ruby-plain"},
-	{ID: "perl", Kind: KindRuntime, Names: []string{"perl"}, Plain: true, NeverWaits: true, Source: "perl mg.c", Case: "perl-plain"},
+	{ID: "perl", Kind: KindRuntime, Quick: true, Names: []string{"perl"}, Plain: true, NeverWaits: true, Source: "perl mg.c", Case: "perl-plain"},
 	{ID: "php", Kind: KindRuntime, Names: []string{"php", "php-cli"}, NeverWaits: true, Source: "php-src Zend/zend_signal.c", Case: "php-plain"},
 	{ID: "java", Kind: KindRuntime, Names: []string{"java"}, NeverWaits: true, Source: "OpenJDK os/posix/signals_posix.cpp",
 		Responses: map[int]Response{
@@ -24,7 +24,7 @@ var runtimes = []Program{
 			evidence.SIGTERM: {Ends: EndsYes, Code: 0, After: 1.4, Means: "runs init:stop() and exits 0"},
 			evidence.SIGUSR1: {Ends: EndsUnknown, Code: 1, Means: "writes a crash dump and ends"},
 		}, Case: "erl-noinput"},
-	{ID: "lua", Kind: KindRuntime, Names: []string{"lua", "luajit"}, Plain: true, NeverWaits: true, Source: "lua.c", Case: "lua-stdin"},
+	{ID: "lua", Kind: KindRuntime, Quick: true, Names: []string{"lua", "luajit"}, Plain: true, NeverWaits: true, Source: "lua.c", Case: "lua-stdin"},
 	{ID: "tclsh", Kind: KindRuntime, Names: []string{"tclsh"}, Plain: true, NeverWaits: true, Source: "tcl", Case: "tcl-plain"},
 	{ID: "guile", Kind: KindRuntime, Names: []string{"guile"}, Plain: true, NeverWaits: true, Source: "guile", Case: ""},
 	{ID: "rscript", Kind: KindRuntime, Names: []string{"R", "Rscript"}, Plain: true, NeverWaits: true, Source: "R", Case: ""},

@@ -278,7 +278,7 @@ func (s *simulation) distrustYoung(r *reaction) {
 	if !ok || age >= limit || r.conf == Assumed || r.disp.kind != byDefault || r.sig == evidence.SIGKILL {
 		return
 	}
-	if row := s.c.program(r.p); row != nil && (row.Kind == catalog.KindTool || row.Kind == catalog.KindShell) {
+	if row := s.c.program(r.p); row != nil && (row.Quick || row.Kind == catalog.KindTool || row.Kind == catalog.KindShell) {
 		return
 	}
 	r.conf = Assumed

@@ -28,7 +28,7 @@ test: lint build need-gcc
 lint: need-go
 	scripts/lint.sh
 
-# The whole truth bed: real containers, a Debian root file system, 200 cases.
+# The whole truth bed: hundreds of real containers on a Debian root file system.
 truth: build need-gcc
 	go run ./scripts/truth -whystuck $(CURDIR)/whystuck
 

@@ -5,7 +5,7 @@
 # (without npm those are left out, and so are their cases).
 #
 # Mirror and keyring are the host's own (an apt source with the suite bookworm),
-# else Debian's. No service is started. Java's installation needs /proc; it is
+# else debootstrap's default. No service is started. Java's installation needs /proc; it is
 # mounted in a mount namespace of our own, so that nothing stays mounted.
 set -eu
 [ -n "${TRUTH_NAMESPACE-}" ] || TRUTH_NAMESPACE=1 exec unshare --mount sh "$0" "$@"
@@ -14,13 +14,12 @@ root=$1 packages=$2
 suite=bookworm
 mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
 	sed -n -e 's/^URIs: *\([^ ]*\/debian\/*\) *$/\1/p' -e 's/^deb \(\[[^]]*\] \)*\([^ ]*\/debian\/*\) .*/\2/p' | head -n 1)
-[ -n "$mirror" ] || mirror=http://deb.debian.org/debian
 
 say() { echo "rootfs: $(($(date +%s) - start)) s: $*" >&2; }
 start=$(date +%s)
 
-say "debootstrap $suite from $mirror"
-debootstrap --variant=minbase --include=eatmydata "$suite" "$root" "$mirror" >"$root.log" 2>&1
+say "debootstrap $suite"
+debootstrap --variant=minbase --include=eatmydata "$suite" "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1
 
 # A daemon that a package's script starts would outlive the build.
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"

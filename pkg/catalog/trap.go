@@ -35,14 +35,11 @@ var quick = map[string]bool{
 // Anything it does not understand (functions, conditions, loops, substitutions
 // in command position) makes exits false: not known, not no.
 func ReadTrap(text string) (exits bool, code *int, forwards, waits bool) {
-	if strings.ContainsAny(text, "`\\<(){}|") || strings.Contains(text, "&&") || strings.Contains(text, "$(") {
+	stmts, simple := statements(text)
+	if !simple {
 		return false, nil, strings.Contains(text, "kill"), false
 	}
-	for _, stmt := range strings.FieldsFunc(text, func(r rune) bool { return r == ';' || r == '\n' || r == '&' }) {
-		words := strings.Fields(stmt)
-		if len(words) == 0 {
-			continue
-		}
+	for _, words := range stmts {
 		switch cmd := words[0]; {
 		case cmd == "exit":
 			return true, exitCode(words), forwards, waits
@@ -56,6 +53,21 @@ func ReadTrap(text string) (exits bool, code *int, forwards, waits bool) {
 		}
 	}
 	return false, nil, forwards, waits
+}
+
+// statements splits a trap's text into simple commands of words, none empty;
+// false where it holds more than those (conditions, substitutions, grouping).
+func statements(text string) ([][]string, bool) {
+	if strings.ContainsAny(text, "`\\<(){}|") || strings.Contains(text, "&&") {
+		return nil, false
+	}
+	var out [][]string
+	for _, stmt := range strings.FieldsFunc(text, func(r rune) bool { return r == ';' || r == '\n' || r == '&' }) {
+		if words := strings.Fields(stmt); len(words) > 0 {
+			out = append(out, words)
+		}
+	}
+	return out, true
 }
 
 // exitCode is the status of `exit N`, nil for `exit` and `exit $?`.
@@ -87,12 +99,12 @@ func assignment(word string) bool {
 // plain reports whether ReadTrap understood a trap's text to its end, whatever
 // it does.
 func plain(text string) bool {
-	if strings.ContainsAny(text, "`\\<(){}|") || strings.Contains(text, "&&") || strings.Contains(text, "$(") {
+	stmts, simple := statements(text)
+	if !simple {
 		return false
 	}
-	for _, stmt := range strings.FieldsFunc(text, func(r rune) bool { return r == ';' || r == '\n' || r == '&' }) {
-		words := strings.Fields(stmt)
-		if len(words) > 0 && words[0] != "exit" && !quick[words[0]] && !(assignment(words[0]) && len(words) == 1) {
+	for _, words := range stmts {
+		if words[0] != "exit" && !quick[words[0]] && !(assignment(words[0]) && len(words) == 1) {
 			return false
 		}
 	}

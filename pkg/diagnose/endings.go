@@ -126,7 +126,7 @@ func (c *inspection) killOrRemove(o *outlook, message string) *EndForecast {
 	text := fmt.Sprintf(message, c.displayName(), noExitEvent)
 	if h.leaderZombie && h.p == c.root {
 		after = waitExitEvent
-		text = fmt.Sprintf("Container %s PID %d is zombie and can not be killed. Use the --init option when creating containers to run an init inside the container that forwards signals and reaps processes", c.shortID(), c.root.PID)
+		text = c.zombieText()
 	}
 	cmd := Command{Returns: true, AfterSeconds: &after, ExitStatus: status(1), Error: &text}
 	if h.timeless {
@@ -198,9 +198,6 @@ func signalOutcome(r *reaction, sig int) string {
 	case effectHandler:
 		return "handled"
 	case effectPending:
-		if r.disp.kind == caught && (r.why == "WS105" || r.why == "WS112") {
-			return "blocked"
-		}
 		return "blocked"
 	case effectCannotDie:
 		return "stuck"

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/moby/sys/signal"
@@ -278,10 +279,8 @@ func (c *inspection) hasHandler(p *evidence.Process, sig int) (answer, Confidenc
 		if p.Inside == nil || p.Inside.PHP == nil {
 			return perhaps, Assumed
 		}
-		for _, n := range p.Inside.PHP.UserHandlers {
-			if n == sig {
-				return yes, Likely
-			}
+		if slices.Contains(p.Inside.PHP.UserHandlers, sig) {
+			return yes, Likely
 		}
 		return no, Likely
 	case row.ID == "mksh":
@@ -297,9 +296,6 @@ func (c *inspection) endings(o *outlook) {
 	o.command = returned(o.after)
 	if o.verdict == Unknown {
 		o.ends, o.command = nil, Command{Returns: true}
-		if o.timeout < 0 {
-			o.command.Returns = true
-		}
 	}
 	if o.verdict == Stuck { // timeout -1 and no effect
 		no := false
@@ -367,7 +363,7 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 	message := fmt.Sprintf("cannot stop container: %s: %s", c.displayName(), noExitEvent)
 	if h.leaderZombie && h.p == c.root {
 		wait = waitExitEvent + waitStopExtra
-		message = fmt.Sprintf("cannot stop container: %s: Container %s PID %d is zombie and can not be killed. Use the --init option when creating containers to run an init inside the container that forwards signals and reaps processes", c.displayName(), c.shortID(), c.root.PID)
+		message = fmt.Sprintf("cannot stop container: %s: %s", c.displayName(), c.zombieText())
 	}
 	o.verdict, o.after = Stuck, nil
 	no := false
@@ -394,6 +390,11 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 	o.cutSteps()
 	o.step(at, "SIGKILL to "+c.title(o.root.p), h.says)
 	o.step(after, "docker stop returns", o.lastWords())
+}
+
+// zombieText is the engine's own message for a zombie init (moby daemon/kill.go).
+func (c *inspection) zombieText() string {
+	return fmt.Sprintf("Container %s PID %d is zombie and can not be killed. Use the --init option when creating containers to run an init inside the container that forwards signals and reaps processes", c.shortID(), c.root.PID)
 }
 
 // lastWords says how a stop of something that does not end comes back.

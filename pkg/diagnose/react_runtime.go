@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -44,10 +45,8 @@ func nodeOwn(p *evidence.Process, sig int) (answer, Confidence) {
 	if p.Inside == nil || p.Inside.Node == nil || p.Inside.Node.UserHandlers == nil {
 		return perhaps, Assumed
 	}
-	for _, n := range p.Inside.Node.UserHandlers {
-		if n == sig {
-			return no, Likely
-		}
+	if slices.Contains(p.Inside.Node.UserHandlers, sig) {
+		return no, Likely
 	}
 	return yes, Likely
 }
@@ -60,12 +59,10 @@ func (s *simulation) php(r *reaction) {
 		r.why = "WS112"
 		return
 	}
-	for _, n := range r.p.Inside.PHP.UserHandlers {
-		if n == r.sig {
-			s.unknownHandler(r)
-			r.note = "php: the script has a handler; it runs when the script lets it (ticks or async signals)"
-			return
-		}
+	if slices.Contains(r.p.Inside.PHP.UserHandlers, r.sig) {
+		s.unknownHandler(r)
+		r.note = "php: the script has a handler; it runs when the script lets it (ticks or async signals)"
+		return
 	}
 	if nsInit(r.p) {
 		conf := Likely

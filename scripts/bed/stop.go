@@ -90,7 +90,7 @@ func (d *Daemon) left() []int {
 		}
 	}
 	for _, dir := range d.cgroups() {
-		pids = append(pids, membersBelow(dir)...)
+		pids = append(pids, MembersBelow(dir)...)
 	}
 	slices.Sort(pids)
 	return slices.Compact(pids)
@@ -104,7 +104,9 @@ func (d *Daemon) cgroups() []string {
 	return append(unified, split...)
 }
 
-func membersBelow(dir string) []int {
+// MembersBelow lists the processes of a cgroup and of those that were made below
+// it (systemd in a container makes some), in rising order.
+func MembersBelow(dir string) []int {
 	var pids []int
 	_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.Name() != "cgroup.procs" {
@@ -121,6 +123,7 @@ func membersBelow(dir string) []int {
 		}
 		return nil
 	})
+	slices.Sort(pids)
 	return pids
 }
 

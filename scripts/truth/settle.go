@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/whystuck/whystuck/scripts/bed"
 )
 
 // Settling: for settleQuiet the processes must stay the same, must not have
@@ -107,34 +107,12 @@ func members(id string) []int {
 	for _, pattern := range []string{"/sys/fs/cgroup/pids/*/", "/sys/fs/cgroup/*/"} {
 		dirs, _ := filepath.Glob(pattern + id)
 		for _, dir := range dirs {
-			if pids := membersBelow(dir); len(pids) > 0 {
+			if pids := bed.MembersBelow(dir); len(pids) > 0 {
 				return pids
 			}
 		}
 	}
 	return nil
-}
-
-// membersBelow also looks into cgroups that the container made itself (systemd).
-func membersBelow(cgroup string) []int {
-	var pids []int
-	_ = filepath.WalkDir(cgroup, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.Name() != "cgroup.procs" {
-			return nil // a cgroup that went away meanwhile has no members
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return nil
-		}
-		for _, f := range strings.Fields(string(b)) {
-			if pid, err := strconv.Atoi(f); err == nil {
-				pids = append(pids, pid)
-			}
-		}
-		return nil
-	})
-	slices.Sort(pids)
-	return pids
 }
 
 // waitLog waits for a text in the container's log.

@@ -21,10 +21,12 @@ var floors = map[string]int{
 	"pkg/evidence": 0,
 	"pkg/catalog":  1,
 	"pkg/diagnose": 2, "pkg/engine": 2, "pkg/probe": 2, "pkg/probe/inside": 2, "pkg/kernel": 2,
-	"pkg/render": 3, "pkg/stop": 3,
-	"pkg/smoke":    4,
-	"pkg/cli":      5,
-	"cmd/whystuck": 6,
+	"pkg/look": 3, "pkg/render": 3,
+	"pkg/stop":     4,
+	"pkg/watch":    5,
+	"pkg/smoke":    5,
+	"pkg/cli":      6,
+	"cmd/whystuck": 7,
 	"docs":         0,
 }
 

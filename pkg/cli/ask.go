@@ -1,19 +1,17 @@
 package cli
 
 import (
+	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
+	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/look"
 )
-
-// lookDeadline bounds one look over everything. A sick host answers late or
-// never; a late answer of ours would be one more thing that hangs.
-const lookDeadline = 3 * time.Second
 
 // question is what to look at, as the command line put it.
 type question struct {
@@ -47,11 +45,6 @@ func (q *question) addFromTo(f *pflag.FlagSet) {
 	f.StringVar(&q.from, "from", "", "read a capture from a `file` (- for standard input) instead of looking")
 }
 
-// asksEngine: something is asked that only an engine can find.
-func (q *question) asksEngine() bool {
-	return len(q.query.Names) > 0 || q.query.All || q.query.Project != "" || q.query.Service != ""
-}
-
 // check takes the names and refuses what makes no sense together.
 func (q *question) check(cmd *cobra.Command, names []string) error {
 	q.query.Names = names
@@ -66,13 +59,29 @@ func (q *question) check(cmd *cobra.Command, names []string) error {
 			return usagef("--pid %d: a PID is a number above 0", pid)
 		}
 	}
-	if !q.asksEngine() && len(q.pids) == 0 {
+	if !(&look.Question{Query: q.query}).AsksEngine() && len(q.pids) == 0 {
 		return usagef("usage: %s", cmd.UseLine())
 	}
 	if q.query.All && len(names) > 0 {
 		return usagef("--all and the name %q: give one or the other", names[0])
 	}
 	return nil
+}
+
+// lookQuestion is the question as package look takes it.
+func (a *app) lookQuestion(q *question) *look.Question {
+	return &look.Question{Query: q.query, PIDs: q.pids, Everything: q.everything, Judge: q.judge, EngineOptions: a.engineOptions(q)}
+}
+
+// looker takes looks at this machine.
+func (a *app) looker() *look.Looker {
+	return &look.Looker{Version: a.version(), Getenv: a.Getenv, Now: a.Now, Proc: a.Proc, Sys: a.Sys,
+		Seen: func(s *evidence.Snapshot) { a.seen = s }}
+}
+
+// look gathers the evidence for q.
+func (a *app) look(ctx context.Context, q *question) *evidence.Snapshot {
+	return a.looker().Look(ctx, a.lookQuestion(q))
 }
 
 // engineOptions says how to find the engine.

@@ -7,15 +7,10 @@ import (
 	"strings"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/look"
 )
 
 const issuesURL = "https://github.com/whystuck/whystuck/issues"
-
-// bug is a panic on its way from another goroutine, with the stack it had there.
-type bug struct {
-	value any
-	stack []byte
-}
 
 // recoverBug turns a panic into exit code 5 and one line that names what to
 // send. It must be deferred itself, or recover sees nothing.
@@ -24,17 +19,17 @@ func (a *app) recoverBug(code *int) {
 	if v == nil {
 		return
 	}
-	b, ok := v.(*bug)
+	b, ok := v.(*look.Bug)
 	if !ok {
-		b = &bug{v, debug.Stack()}
+		b = &look.Bug{Value: v, Stack: debug.Stack()}
 	}
 	*code = exitBug
-	a.complain(fmt.Sprintf("a bug of ours: %v. Please send %s to %s", b.value, a.saveBug(b), issuesURL))
+	a.complain(fmt.Sprintf("a bug of ours: %v. Please send %s to %s", b.Value, a.saveBug(b), issuesURL))
 }
 
 // saveBug writes the stack and, redacted, what had been seen, and names the
 // files. They are the user's alone: even redacted evidence is not for others.
-func (a *app) saveBug(b *bug) (names string) {
+func (a *app) saveBug(b *look.Bug) (names string) {
 	defer func() {
 		if recover() != nil { // the very evidence that broke us may break its writer
 			names = "this line"
@@ -44,7 +39,7 @@ func (a *app) saveBug(b *bug) (names string) {
 	if err != nil {
 		return "this line"
 	}
-	stack := fmt.Sprintf("whystuck %s\n%v\n\n%s", a.version(), b.value, b.stack)
+	stack := fmt.Sprintf("whystuck %s\n%v\n\n%s", a.version(), b.Value, b.Stack)
 	if err := os.WriteFile(stem+"/stack.txt", []byte(stack), 0o600); err != nil {
 		return "this line"
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/look"
 )
 
 func TestCodeOf(t *testing.T) {
@@ -127,7 +128,7 @@ func TestBugIsReported(t *testing.T) {
 	code := exitClean
 	func() {
 		defer a.recoverBug(&code)
-		g := newGroup(2)
+		g := look.NewGroup(2)
 		g.Go(func() { panic("index out of\nrange") })
 		g.Wait()
 		t.Error("a panic beside the main run was lost")

@@ -95,6 +95,32 @@ type Container struct {
 	Findings  []Finding `json:"findings"`
 	Processes []Process `json:"processes"`
 	Gaps      []Gap     `json:"gaps"`
+
+	// Observed is what a stop then really did; only `stop` and `image` fill it.
+	Observed *Observed `json:"observed,omitempty"`
+	// Agreed tells whether Observed is what was forecast; nil where nothing was
+	// observed, or nothing was forecast.
+	Agreed *bool `json:"agreed,omitempty"`
+}
+
+// Observed is how a stop went.
+type Observed struct {
+	// Outcome is the verdict word that describes what happened: stops, abrupt,
+	// killed, stuck, refused, ghost; unknown where it was not seen to its end.
+	Outcome  string `json:"outcome"`
+	ExitCode *int   `json:"exit_code"`
+	// AfterSeconds is when the container ended, counted from the command.
+	AfterSeconds *float64        `json:"after_seconds"`
+	Survivors    []int           `json:"survivors"` // host PIDs that live on
+	Events       []ObservedEvent `json:"events"`
+}
+
+// ObservedEvent is one thing that was seen during a stop.
+type ObservedEvent struct {
+	AtSeconds float64 `json:"at_seconds"`
+	PID       int     `json:"pid,omitempty"` // of whom it is about, on the host
+	What      string  `json:"what"`          // one clause; it may hold hostile names
+	Source    string  `json:"source"`        // tracefs, docker events, /proc, pidfd, api
 }
 
 // StopForecast is what `docker stop` will do.

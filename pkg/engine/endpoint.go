@@ -158,9 +158,9 @@ func refuseSSH(at endpoint) error {
 	}
 	ssh, ok := sshCommand(at.host)
 	if !ok {
-		return &Error{ExitCode: exitNoEngine, Message: fmt.Sprintf("%s: run whystuck on that machine; the evidence is in its kernel", where)}
+		return &Error{ExitCode: ExitNoEngine, Message: fmt.Sprintf("%s: run whystuck on that machine; the evidence is in its kernel", where)}
 	}
-	return &Error{ExitCode: exitNoEngine, Message: fmt.Sprintf(
+	return &Error{ExitCode: ExitNoEngine, Message: fmt.Sprintf(
 		"%s: the evidence is in that machine's kernel; run: %s whystuck capture NAME > file.json && whystuck --from file.json", where, ssh)}
 }
 

@@ -152,11 +152,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // without All, Project or Service.
 var ErrNothingAsked = errors.New("no container named")
 
+// The exit codes that this package gives to its errors.
 const (
-	exitUsage    = 2
-	exitNoEngine = 4
+	ExitUsage    = 2
+	ExitNoEngine = 4
 )
 
 func usage(message string, cause error) *Error {
-	return &Error{ExitCode: exitUsage, Message: message, Err: cause}
+	return &Error{ExitCode: ExitUsage, Message: message, Err: cause}
 }

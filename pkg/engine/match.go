@@ -140,7 +140,7 @@ func noCompose(q Query) evidence.TargetError {
 }
 
 func targetError(target, message string) evidence.TargetError {
-	return evidence.TargetError{Target: target, Message: message, ExitCode: exitUsage}
+	return evidence.TargetError{Target: target, Message: message, ExitCode: ExitUsage}
 }
 
 // inProject: compose v1 took every character but a-z and 0-9 out of the project's

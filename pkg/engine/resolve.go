@@ -159,7 +159,7 @@ func (e *Engine) unreachable(cause error, files string) *Error {
 	if files != "" {
 		text += " (the engine's files: " + oneLine(files) + ")"
 	}
-	return &Error{ExitCode: exitNoEngine, Message: text, Err: cause}
+	return &Error{ExitCode: ExitNoEngine, Message: text, Err: cause}
 }
 
 func (e *Engine) refusal(where string, cause error) string {

@@ -1,4 +1,11 @@
-package cli
+// Package look takes one look at what was asked for: names through the engine or
+// its files, processes through /proc, and what lies in memory or in the kernel
+// where the answer depends on it. The result is an evidence.Snapshot.
+//
+// It owns the order of these steps and the deadline over all of them. It is not
+// for judging (diagnose), and it reads nothing itself: engine, probe, inside and
+// kernel do.
+package look
 
 import (
 	"context"
@@ -9,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/diagnose"
@@ -19,10 +27,48 @@ import (
 	"github.com/whystuck/whystuck/pkg/probe/inside"
 )
 
+// Deadline bounds one look over everything. A sick host answers late or never; a
+// late answer of ours would be one more thing that hangs.
+const Deadline = 3 * time.Second
+
+// Question is what to look at.
+type Question struct {
+	Query engine.Query
+	// PIDs are host PIDs whose PID namespaces are looked at, without an engine.
+	PIDs []int
+	// Everything: read all evidence, not only what the answer to Judge rests on. A
+	// capture is judged later, with other questions.
+	Everything bool
+	// Judge is what the reader wants to know.
+	Judge diagnose.Options
+	// Engine is an open engine to ask, which stays open; nil: one is opened by
+	// EngineOptions and closed again.
+	Engine        *engine.Engine
+	EngineOptions engine.Options
+}
+
+// AsksEngine: something is asked that only an engine can find.
+func (q *Question) AsksEngine() bool {
+	return len(q.Query.Names) > 0 || q.Query.All || q.Query.Project != "" || q.Query.Service != ""
+}
+
+// Looker is where looks are taken from: the machine's file systems, environment
+// and clock.
+type Looker struct {
+	Version string // of the program, for the snapshot
+	Getenv  func(string) string
+	Now     func() time.Time
+	// Proc and Sys are the roots of the kernel's file systems; "": /proc and /sys.
+	Proc, Sys string
+	// Seen, if not nil, is told of the snapshot before the look begins: whoever
+	// reports a bug wants what had been seen by then.
+	Seen func(*evidence.Snapshot)
+}
+
 // looker is one look in progress.
 type looker struct {
-	app    *app
-	q      *question
+	from   *Looker
+	q      *Question
 	prober *probe.Prober
 	engine *engine.Engine // nil: none was asked, or none could be
 	snap   *evidence.Snapshot
@@ -34,22 +80,24 @@ type looker struct {
 	memoryRead bool
 }
 
-// look gathers the evidence. It always returns a snapshot: what could not be
+// Look gathers the evidence. It always returns a snapshot: what could not be
 // had is an error of a target or a gap in it.
-func (a *app) look(ctx context.Context, q *question) *evidence.Snapshot {
-	ctx, cancel := context.WithTimeout(ctx, lookDeadline)
+func (a *Looker) Look(ctx context.Context, q *Question) *evidence.Snapshot {
+	ctx, cancel := context.WithTimeout(ctx, Deadline)
 	defer cancel()
-	l := &looker{app: a, q: q, prober: probe.New(probe.Config{Proc: a.Proc, Sys: a.Sys})}
+	l := &looker{from: a, q: q, prober: probe.New(probe.Config{Proc: a.Proc, Sys: a.Sys})}
 	l.snap = &evidence.Snapshot{
 		Format: evidence.SnapshotFormat, Schema: evidence.SnapshotSchema,
-		Version: a.version(), TakenAt: a.Now().UTC(), Host: l.prober.Host(),
+		Version: a.Version, TakenAt: a.Now().UTC(), Host: l.prober.Host(),
 		Targets: []evidence.Target{},
 	}
-	a.seen = l.snap
-	if q.asksEngine() {
+	if a.Seen != nil {
+		a.Seen(l.snap)
+	}
+	if q.AsksEngine() {
 		l.resolve(ctx)
 	}
-	if l.engine != nil {
+	if l.engine != nil && q.Engine == nil {
 		defer func() { _ = l.engine.Close() }()
 	}
 	containers := len(l.snap.Targets)
@@ -63,13 +111,16 @@ func (a *app) look(ctx context.Context, q *question) *evidence.Snapshot {
 
 // resolve turns names into targets through the engine or its files.
 func (l *looker) resolve(ctx context.Context) {
-	e, err := engine.Open(ctx, l.app.engineOptions(l.q))
-	if err != nil {
-		l.engineFailed(err)
-		return
+	e := l.q.Engine
+	if e == nil {
+		var err error
+		if e, err = engine.Open(ctx, l.q.EngineOptions); err != nil {
+			l.engineFailed(err)
+			return
+		}
 	}
 	l.engine = e
-	targets, missing, err := e.Resolve(ctx, l.q.query)
+	targets, missing, err := e.Resolve(ctx, l.q.Query)
 	described := e.Describe()
 	l.snap.Host.Engine = &described
 	l.snap.Targets = append(l.snap.Targets, targets...)
@@ -81,23 +132,23 @@ func (l *looker) resolve(ctx context.Context) {
 
 // engineFailed records that there was no engine to ask, once for all names.
 func (l *looker) engineFailed(err error) {
-	code := exitNoEngine
+	code := engine.ExitNoEngine
 	var e *engine.Error
 	if errors.As(err, &e) && e.ExitCode != 0 {
 		code = e.ExitCode
 	}
 	l.snap.Errors = append(l.snap.Errors, evidence.TargetError{
-		Target: strings.Join(l.q.query.Names, " "), Message: err.Error(), ExitCode: code,
+		Target: strings.Join(l.q.Query.Names, " "), Message: err.Error(), ExitCode: code,
 	})
 }
 
 // addPIDs looks at the --pid targets.
 func (l *looker) addPIDs(ctx context.Context) {
-	for _, pid := range l.q.pids {
+	for _, pid := range l.q.PIDs {
 		asked := fmt.Sprint(pid)
 		t, err := l.prober.PID(ctx, asked, pid)
 		if err != nil {
-			l.snap.Errors = append(l.snap.Errors, evidence.TargetError{Target: asked, Message: err.Error(), ExitCode: exitUsage})
+			l.snap.Errors = append(l.snap.Errors, evidence.TargetError{Target: asked, Message: err.Error(), ExitCode: engine.ExitUsage})
 			continue
 		}
 		l.snap.Targets = append(l.snap.Targets, t)
@@ -111,8 +162,8 @@ const lookersPerCPU = 4
 // readAll reads each target: the first n are containers still to be probed, the
 // others come probed from addPIDs.
 func (l *looker) readAll(ctx context.Context, n int) {
-	g := newGroup(lookersPerCPU * runtime.GOMAXPROCS(0))
-	histories := newGroup(lookersPerCPU)
+	g := NewGroup(lookersPerCPU * runtime.GOMAXPROCS(0))
+	histories := NewGroup(lookersPerCPU)
 	past := make([]past, n)
 	for i := range l.snap.Targets {
 		t := &l.snap.Targets[i]
@@ -138,11 +189,11 @@ func (l *looker) readAll(ctx context.Context, n int) {
 // readMore reads what costs more than /proc, where the answer depends on it.
 func (l *looker) readMore(ctx context.Context, t *evidence.Target) {
 	need := diagnose.Need{Memory: true, Kernel: true, Net: true}
-	if !l.q.everything {
+	if !l.q.Everything {
 		// What to read depends on who the processes are. The slice is shared, so
 		// the annotation lands in t.
 		catalog.Annotate(&evidence.Snapshot{Host: l.snap.Host, Targets: []evidence.Target{*t}})
-		need = diagnose.Needs(t, l.q.judge)
+		need = diagnose.Needs(t, l.q.Judge)
 	}
 	if len(t.Processes) == 0 {
 		return
@@ -158,7 +209,7 @@ func (l *looker) readMore(ctx context.Context, t *evidence.Target) {
 	}
 	if need.Memory {
 		l.readMemory(ctx, t)
-		if !need.Kernel && diagnose.Needs(t, l.q.judge).Kernel { // memory did not settle it
+		if !need.Kernel && diagnose.Needs(t, l.q.Judge).Kernel { // memory did not settle it
 			l.wantKernel(ctx, t)
 		}
 	}
@@ -176,10 +227,10 @@ func (l *looker) wantKernel(ctx context.Context, t *evidence.Target) {
 // procAlone reports whether WHYSTUCK_SOURCES=proc asks for /proc and nothing
 // else: no program's memory and no BPF. For those who may not read more, and for
 // measuring what the rest adds.
-func (l *looker) procAlone() bool { return l.app.Getenv("WHYSTUCK_SOURCES") == "proc" }
+func (l *looker) procAlone() bool { return l.from.Getenv("WHYSTUCK_SOURCES") == "proc" }
 
 func (l *looker) readMemory(ctx context.Context, t *evidence.Target) {
-	proc := l.app.Proc
+	proc := l.from.Proc
 	if proc == "" {
 		proc = "/proc"
 	}
@@ -220,7 +271,7 @@ const maxNamed = 16
 // nameHandlers finds the symbols of the handlers that the answer is about.
 func (l *looker) nameHandlers(ctx context.Context) {
 	for _, t := range l.forKernel {
-		asked := diagnose.Asked(t, l.q.judge)
+		asked := diagnose.Asked(t, l.q.Judge)
 		for i := range min(len(t.Processes), maxNamed) {
 			for _, sig := range asked {
 				t.Gaps = append(t.Gaps, l.kernel.Resolve(ctx, &t.Processes[i], sig)...)

@@ -1,4 +1,4 @@
-package cli
+package look
 
 import (
 	"sync/atomic"
@@ -8,7 +8,7 @@ import (
 
 func TestGroupIsBounded(t *testing.T) {
 	var now, most, ran atomic.Int32
-	g := newGroup(3)
+	g := NewGroup(3)
 	for range 20 {
 		g.Go(func() {
 			n := now.Add(1)
@@ -30,7 +30,7 @@ func TestGroupIsBounded(t *testing.T) {
 }
 
 func TestGroupOfNone(t *testing.T) {
-	g := newGroup(0)
+	g := NewGroup(0)
 	done := false
 	g.Go(func() { done = true })
 	g.Wait()

@@ -10,7 +10,7 @@ VERSION := $(shell git describe --tags --dirty 2>/dev/null || git rev-parse --sh
 PREFIX  := /usr/local
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: all build demo test lint truth hang bench install clean need-go need-gcc
+.PHONY: all build demo test lint truth hang engine-test bench install clean need-go need-gcc
 
 all: build
 
@@ -36,6 +36,11 @@ truth: build need-gcc
 # SIGKILL, and freed by the command that whystuck prints. Takes a minute.
 hang: build need-gcc
 	cd scripts/hang && WHYSTUCK_HANG=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 6m
+
+# The engine as the problem: dockerd, containerd or a shim stopped or killed, on
+# private engines. Takes some minutes.
+engine-test: build need-gcc
+	cd scripts/enginetest && WHYSTUCK_ENGINE=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 10m
 
 bench: build need-gcc
 	go run ./scripts/bench -whystuck ./whystuck

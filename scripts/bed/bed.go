@@ -74,6 +74,12 @@ func Missing(what string) error {
 // cannot be cleared away completely fails the test.
 func StartDaemon(t testing.TB) *Daemon {
 	t.Helper()
+	return StartDaemonWith(t, Options{})
+}
+
+// StartDaemonWith is StartDaemon for an engine that differs.
+func StartDaemonWith(t testing.TB, opt Options) *Daemon {
+	t.Helper()
 	Require(t, "root", "docker")
 	dir, err := TempDir()
 	if err != nil {
@@ -81,7 +87,7 @@ func StartDaemon(t testing.TB) *Daemon {
 	}
 	ctx, cancel := contextFor(startTimeout)
 	defer cancel()
-	d, err := NewDaemon(ctx, dir)
+	d, err := NewDaemonWith(ctx, dir, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,10 +20,26 @@ import (
 // Daemon is one private engine.
 type Daemon struct {
 	dir     string
+	opt     Options
+	driver  string // storage driver
 	cgroup  string // name of its cgroup parent, below the root of each hierarchy
 	dockerd *process
-	// containerd is ours only where the system runs one, see ownContainerd.
+	// containerd is ours where the options ask for it or the system runs one, see
+	// ownContainerd.
 	containerd *process
+}
+
+// Options are the ways in which private engines differ.
+type Options struct {
+	// Containerd starts a containerd beside dockerd, with the directories that a
+	// system's has, instead of leaving it to dockerd, which would start a new one
+	// whenever it ends.
+	Containerd bool
+	// Args are further flags of dockerd.
+	Args []string
+	// Wrap is a program with its arguments that dockerd is started through:
+	// {"capsh", "--drop=cap_kill", "--"}.
+	Wrap []string
 }
 
 // process is a child that ends when this program does, even if that is killed.
@@ -40,10 +57,15 @@ const systemContainerd = "/run/containerd/containerd.sock"
 // overlay2, or with vfs where the file system below dir cannot carry overlay2.
 // The context bounds the start only. The caller must Stop it.
 func NewDaemon(ctx context.Context, dir string) (*Daemon, error) {
+	return NewDaemonWith(ctx, dir, Options{})
+}
+
+// NewDaemonWith is NewDaemon for an engine that differs.
+func NewDaemonWith(ctx context.Context, dir string, opt Options) (*Daemon, error) {
 	h := fnv.New32a()
 	fmt.Fprintf(h, "%s %d", dir, os.Getpid())
-	d := &Daemon{dir: dir, cgroup: fmt.Sprintf("whystuck-%08x", h.Sum32())}
-	for _, sub := range []string{"config", "data", "exec/containerd"} {
+	d := &Daemon{dir: dir, opt: opt, cgroup: fmt.Sprintf("whystuck-%08x", h.Sum32())}
+	for _, sub := range []string{"config", "data", "exec/containerd", "containerd"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o711); err != nil {
 			return nil, fmt.Errorf("preparing the engine's directory: %w", err)
 		}
@@ -54,7 +76,8 @@ func NewDaemon(ctx context.Context, dir string) (*Daemon, error) {
 	}
 	var err error
 	for _, driver := range []string{"overlay2", "vfs"} {
-		if err = d.start(ctx, driver); err == nil {
+		d.driver = driver
+		if err = d.Start(ctx); err == nil {
 			return d, nil
 		}
 		if !errors.Is(err, errEnded) {
@@ -68,28 +91,28 @@ func NewDaemon(ctx context.Context, dir string) (*Daemon, error) {
 // errEnded is the engine's own end during the start.
 var errEnded = errors.New("dockerd ended during its start")
 
-// start runs dockerd with a storage driver and waits for its first answer.
-func (d *Daemon) start(ctx context.Context, driver string) error {
+// Start runs dockerd, and a containerd of ours that has ended, and waits for the
+// first answer. NewDaemon has done it once; it is for after Kill.
+func (d *Daemon) Start(ctx context.Context) error {
 	args := []string{
 		"--config-file", d.path("daemon.json"),
 		"-H", d.Host(),
 		"--data-root", d.DataRoot(),
 		"--exec-root", d.ExecRoot(),
 		"--pidfile", d.path("pid"),
-		"--storage-driver", driver,
+		"--storage-driver", d.driver,
 		"--bridge=none", "--iptables=false", "--ip-forward=false", "--log-level=warn",
 		"--cgroup-parent", "/" + d.cgroup,
 		"--exec-opt", "native.cgroupdriver=cgroupfs",
 	}
-	if _, err := os.Lstat(systemContainerd); err == nil && d.containerd == nil {
-		if err := d.ownContainerd(ctx); err != nil {
+	if _, err := os.Lstat(systemContainerd); err == nil || d.opt.Containerd {
+		if err := d.StartContainerd(ctx); err != nil {
 			return err
 		}
-	}
-	if d.containerd != nil {
 		args = append(args, "--containerd", d.containerdSocket())
 	}
-	p, err := d.spawn(syscall.SIGTERM, "dockerd", args...)
+	args = append(append(slices.Clone(d.opt.Wrap), "dockerd"), append(args, d.opt.Args...)...)
+	p, err := d.spawn(syscall.SIGTERM, args[0], args[1:]...)
 	if err != nil {
 		return err
 	}
@@ -97,14 +120,15 @@ func (d *Daemon) start(ctx context.Context, driver string) error {
 	return p.waitFor(ctx, func() bool { return d.ping(ctx) == nil })
 }
 
-// ownContainerd starts a containerd with the layout that dockerd gives its own,
-// for machines where the system runs one.
-func (d *Daemon) ownContainerd(ctx context.Context) error {
+// StartContainerd starts a containerd of our own, laid out as a system's is: its
+// socket lies in its state directory. It does nothing while one runs.
+func (d *Daemon) StartContainerd(ctx context.Context) error {
+	if d.containerd.lives() {
+		return nil
+	}
 	conf := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
-		filepath.Join(d.DataRoot(), "containerd/daemon"),
-		filepath.Join(d.ExecRoot(), "containerd/daemon"),
-		d.containerdSocket())
-	file := filepath.Join(d.ExecRoot(), "containerd/containerd.toml")
+		d.path("data/containerd"), d.path("containerd"), d.containerdSocket())
+	file := d.path("containerd.toml")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return fmt.Errorf("configuring containerd: %w", err)
 	}
@@ -114,9 +138,39 @@ func (d *Daemon) ownContainerd(ctx context.Context) error {
 	}
 	d.containerd = p
 	return p.waitFor(ctx, func() bool {
-		_, err := os.Lstat(d.containerdSocket())
-		return err == nil
+		conn, err := net.Dial("unix", d.containerdSocket())
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
 	})
+}
+
+// Kill ends dockerd as a crash does: its containers and their shims live on. It
+// returns when dockerd is gone.
+func (d *Daemon) Kill() { d.dockerd.crash() }
+
+// KillContainerd ends our own containerd as a crash does.
+func (d *Daemon) KillContainerd() { d.containerd.crash() }
+
+func (p *process) crash() {
+	if p.lives() {
+		_ = syscall.Kill(p.pid, syscall.SIGKILL)
+		<-p.done
+	}
+}
+
+// lives reports whether it has not been waited for.
+func (p *process) lives() bool {
+	if p == nil {
+		return false
+	}
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
 }
 
 // spawn starts a program whose output goes to the log. onOurDeath is the signal
@@ -209,9 +263,7 @@ func (d *Daemon) ping(ctx context.Context) error {
 
 func (d *Daemon) path(name string) string { return filepath.Join(d.dir, name) }
 
-func (d *Daemon) containerdSocket() string {
-	return filepath.Join(d.ExecRoot(), "containerd/containerd.sock")
-}
+func (d *Daemon) containerdSocket() string { return d.path("containerd/containerd.sock") }
 
 // Host is the engine's address as DOCKER_HOST takes it.
 func (d *Daemon) Host() string { return "unix://" + d.path("docker.sock") }
@@ -224,6 +276,14 @@ func (d *Daemon) ExecRoot() string { return d.path("exec") }
 
 // PID is dockerd's.
 func (d *Daemon) PID() int { return d.dockerd.pid }
+
+// ContainerdPID is that of our own containerd, 0 where dockerd runs it.
+func (d *Daemon) ContainerdPID() int {
+	if d.containerd == nil {
+		return 0
+	}
+	return d.containerd.pid
+}
 
 // LogTail is the end of what dockerd and containerd logged, at most n bytes.
 func (d *Daemon) LogTail(n int) string {

@@ -32,6 +32,7 @@ func (d *Daemon) Stop() {
 
 // stop is Stop with the problem as a value. It goes on after each problem.
 func (d *Daemon) stop() error {
+	d.goOn()
 	d.removeContainers()
 	if d.dockerd != nil {
 		// dockerd gives its containers 15 s by itself.
@@ -43,10 +44,17 @@ func (d *Daemon) stop() error {
 	return errors.Join(d.killLeft(), d.unmountAll(), d.removeCgroups(), removeDir(d.dir))
 }
 
+// goOn lets everything that a test has stopped go on: nothing else ends well.
+func (d *Daemon) goOn() {
+	for _, pid := range d.left() {
+		_ = syscall.Kill(pid, syscall.SIGCONT)
+	}
+}
+
 // removeContainers removes all there are: the engine is private. A failure is
 // not reported here; what stays alive is found by killLeft.
 func (d *Daemon) removeContainers() {
-	if d.dockerd == nil {
+	if !d.dockerd.lives() {
 		return
 	}
 	ctx, cancel := contextFor(30 * time.Second)
@@ -75,14 +83,15 @@ func (d *Daemon) killLeft() error {
 	}
 }
 
-// left lists the processes that belong to the engine: those that name its exec
-// root in their command line (containerd, shims, runc) and those in its cgroup.
+// left lists the processes that belong to the engine: those that name its
+// directory in their command line (dockerd, containerd, shims, runc) and those in
+// its cgroup.
 func (d *Daemon) left() []int {
 	var pids []int
 	procs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range procs {
 		argv, err := os.ReadFile(file)
-		if err != nil || !bytes.Contains(argv, []byte(d.ExecRoot()+"/")) {
+		if err != nil || !bytes.Contains(argv, []byte(d.dir+"/")) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil && pid != os.Getpid() {

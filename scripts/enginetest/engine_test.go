@@ -1,0 +1,113 @@
+// Package enginetest makes the engine itself the problem, for real: dockerd,
+// containerd or a shim stopped or killed, a start that hangs. It holds what
+// whystuck says against what docker's commands then really do, and takes the
+// ways out that whystuck names to see the container healed.
+//
+// `make engine-test` runs it; `go test` alone skips it. Everything happens to two
+// private engines that end with the test, and each scene has a recovery that runs
+// whatever happens, at the latest after its deadline.
+//
+// A new scene is one row in scenes_test.go and a function. It has no code outside
+// its tests.
+package enginetest
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/whystuck/whystuck/scripts/bed"
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if os.Getenv("WHYSTUCK_ENGINE") == "" {
+		fmt.Println("SKIPPED: make engine-test runs these")
+		return
+	}
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// lab is what all scenes share: two engines on one host, whose containers have
+// the same names.
+type lab struct {
+	// own runs a containerd of its own beside it, as a packaged Docker does; plain
+	// has dockerd start its containerd.
+	own, plain *bed.Daemon
+	binary     string
+
+	mu   sync.Mutex
+	rows []string
+}
+
+func TestEngine(t *testing.T) {
+	bed.Require(t, "root", "docker", "gcc", "fuse")
+	l := &lab{binary: build(t), plain: bed.StartDaemon(t), own: bed.StartDaemonWith(t, bed.Options{Containerd: true})}
+	files := map[string]string{"/siglab": bed.StaticProgram(t), "/mnt/": "", "/data/": "", "/tmp/": ""}
+	for _, d := range []*bed.Daemon{l.own, l.plain} {
+		if err := d.Import(t.Context(), "lab", files, `ENTRYPOINT ["/siglab"]`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Those that stop a whole engine go one after the other, and before the rest.
+	for _, parallel := range []bool{false, true} {
+		t.Run(map[bool]string{false: "engines", true: "containers"}[parallel], func(t *testing.T) {
+			for _, s := range scenes {
+				if s.parallel != parallel {
+					continue
+				}
+				t.Run(s.name, func(t *testing.T) {
+					if parallel {
+						t.Parallel()
+					}
+					s.play(l, t)
+				})
+			}
+		})
+	}
+	slices.Sort(l.rows)
+	fmt.Printf("%-20s %-44s %7s  %s\n%s\n", "scene", "whystuck", "answer", "docker", strings.Join(l.rows, "\n"))
+}
+
+// row is one line of the table at the end.
+func (l *lab) row(t *testing.T, a answer, docker string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rows = append(l.rows, fmt.Sprintf("%-20s %-44s %5.2f s  %s", filepath.Base(t.Name()), a.words(), a.took.Seconds(), docker))
+}
+
+func build(t *testing.T) string {
+	if bin := os.Getenv("WHYSTUCK_BIN"); bin != "" {
+		return bin
+	}
+	bin := filepath.Join(t.TempDir(), "whystuck")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/whystuck/whystuck/cmd/whystuck").CombinedOutput()
+	if err != nil {
+		t.Fatalf("building whystuck: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// eventually waits for at most d until ok.
+func eventually(d time.Duration, ok func() bool) bool {
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if ok() {
+			return true
+		}
+	}
+	return ok()
+}

@@ -200,6 +200,9 @@ func (c *inspection) fixFUSE(h *hang) []Fix {
 		return out
 	}
 	all := "every user of this mount gets errors (ENOTCONN), other containers too; it has to be mounted again"
+	if hits := c.hits(h.t); hits != "" {
+		all = fmt.Sprintf("every user of this mount gets errors (ENOTCONN), stuck on it now: %s; it has to be mounted again", hits)
+	}
 	conn := servers[0].Connection
 	abort := Fix{When: FixNow, Text: "abort the connection: frees all its callers at once", Risk: text(all),
 		Command: fmt.Sprintf("echo 1 | sudo tee /sys/fs/fuse/connections/%d/abort", conn)}

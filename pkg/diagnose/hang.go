@@ -172,15 +172,15 @@ func short(t *evidence.Task) bool {
 	return t.Again != nil && t.Again.SleptMillis != nil && *t.Again.SleptMillis < longWait
 }
 
-// killableUnknown reports whether a task of p slept on in D where only the
-// kernel's own state word tells whether SIGKILL ends it.
-func killableUnknown(p *evidence.Process) bool {
+// kernelTells reports whether a task of p slept on in D, for which the kernel's own
+// state word says whether SIGKILL ends it, and who owns the lock.
+func kernelTells(p *evidence.Process) bool {
 	return p.Kernel == nil && slices.ContainsFunc(p.Tasks, func(t evidence.Task) bool {
-		if t.State != "D" || t.Again == nil || t.Again.State != "D" || t.Again.Moved || sigkillPending(p, &t) {
+		if t.State != "D" || t.Again == nil || t.Again.State != "D" || t.Again.Moved {
 			return false
 		}
 		wait := catalog.LookupWait(t.Stack, wchan(&t))
-		return wait == nil || wait.Killable == catalog.KillableUnknown && !wait.Read
+		return wait == nil || wait.Killable != catalog.KillableYes && wait.Topic != "freezer"
 	})
 }
 

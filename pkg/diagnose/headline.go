@@ -44,6 +44,9 @@ func (c *inspection) stuckHeadline(o *outlook, who string) string {
 	if h == nil {
 		return fmt.Sprintf("%s does not end on %s, and with timeout -1 SIGKILL is never sent", who, evidence.SignalName(o.sig))
 	}
+	if w, _, ok := c.holderOf(h); ok {
+		return fmt.Sprintf("%s (host PID %d) hangs in the kernel%s behind %s", name(h.p), h.p.PID, aboutWords(h.t), w.words())
+	}
 	if h.wait != nil {
 		return fmt.Sprintf("%s (host PID %d) hangs in the kernel: %s%s", name(h.p), h.p.PID, h.wait.Cause, aboutWords(h.t))
 	}

@@ -14,6 +14,7 @@ type rule func(c *inspection, o *outlook) []Finding
 var rules = []rule{
 	ruleStopRunning,
 	(*inspection).ruleHangs,
+	(*inspection).ruleOthers,
 	(*inspection).ruleFrozen,
 	(*inspection).ruleSignal,
 	(*inspection).ruleUnheard,
@@ -85,7 +86,7 @@ func (r *reaction) finding(code string) Finding {
 func layer(list []Finding, o *outlook) string {
 	for _, f := range list {
 		switch {
-		case f.Code >= "WS201" && f.Code <= "WS210" && (o.verdict == Stuck || o.verdict == Ghost):
+		case f.Code >= "WS201" && f.Code <= "WS229" && (o.verdict == Stuck || o.verdict == Ghost):
 			return LayerKernel
 		case f.Code == "WS107", f.Code == "WS113":
 			return LayerInit

@@ -80,6 +80,20 @@ func (e *Engine) Names(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
+// NamesByID gives the names of all containers by their ids, from the API or from
+// the engine's files; empty when neither can tell.
+func (e *Engine) NamesByID(ctx context.Context) map[string]string {
+	list, err := e.asked(ctx, func(ctx context.Context) ([]listed, error) { return e.api.list(ctx, false) })
+	if err != nil {
+		list, _ = e.listFiles(ctx, err)
+	}
+	out := make(map[string]string, len(list))
+	for _, l := range list {
+		out[l.id] = primaryName(l.names)
+	}
+	return out
+}
+
 // list asks the API for the containers that can answer q. With several names the
 // whole list is taken: in a narrowed one the prefix of two ids may look unique.
 func (e *Engine) list(ctx context.Context, q Query) ([]listed, error) {

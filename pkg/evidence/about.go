@@ -16,6 +16,9 @@ type About struct {
 	// directory. Removed by redaction.
 	Source string `json:"source,omitempty"`
 	Device string `json:"device,omitempty"` // major:minor, as in mountinfo
+	// Under is the device of the file system below an overlay's upper directory:
+	// what is written to the overlay waits there.
+	Under string `json:"under,omitempty"`
 	// Via is where the path comes from: one of the constants below.
 	Via string `json:"via"`
 }

@@ -102,6 +102,9 @@ type Target struct {
 	// FUSE are the connections that tasks of the target wait for, one entry for
 	// each server process.
 	FUSE []FUSEConn `json:"fuse,omitempty"`
+	// Others are tasks outside of the target that are stuck on the same thing, or
+	// hold the lock that one of its tasks waits for; nil: not looked for.
+	Others *Others `json:"others,omitempty"`
 }
 
 // Identity records the proof that PID is the container and not a reused number

@@ -38,6 +38,11 @@ func redactTarget(t *Target) {
 	for i := range t.Processes {
 		redactProcess(&t.Processes[i])
 	}
+	if t.Others != nil {
+		for i := range t.Others.Tasks {
+			redactAbout(t.Others.Tasks[i].About)
+		}
+	}
 	for i := range t.Gaps {
 		t.Gaps[i].Path = maskGap(t.Gaps[i].Path)
 		t.Gaps[i].Matters = maskPaths(t.Gaps[i].Matters)

@@ -95,7 +95,8 @@ var mayStay = map[string]bool{
 	"Task.Stack": true, "Syscall.Name": true, "SecondLook.State": true, "SignalFD.How": true,
 	"Program.ID": true, "Program.By": true, "Program.Display": true, // its base name
 	"Handler.Symbol": true, "GoInside.Version": true,
-	"About.FSType": true, "About.Device": true, "About.Via": true, "FUSEConn.ServerComm": true, "FUSEConn.ServerState": true,
+	"OtherTask.Comm": true, "OtherTask.State": true, "OtherTask.Wchan": true, "OtherTask.Stack": true, "OtherTask.Container": true, "OtherTask.Name": true,
+	"About.FSType": true, "About.Device": true, "About.Under": true, "About.Via": true, "FUSEConn.ServerComm": true, "FUSEConn.ServerState": true,
 }
 
 const planted = "/srv/acme secret"

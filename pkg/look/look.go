@@ -72,6 +72,8 @@ type looker struct {
 	prober *probe.Prober
 	engine *engine.Engine // nil: none was asked, or none could be
 	snap   *evidence.Snapshot
+	// names gives the names of all containers by their ids; nil: no engine.
+	names func(context.Context) map[string]string
 
 	loadKernel sync.Once
 	kernel     *kernel.Session
@@ -104,6 +106,7 @@ func (a *Looker) Look(ctx context.Context, q *Question) *evidence.Snapshot {
 	l.addPIDs(ctx)
 	l.readAll(ctx, containers)
 	l.askKernel(ctx)
+	l.lookAround(ctx)
 	catalog.Annotate(l.snap)
 	l.nameSources()
 	return l.snap
@@ -119,7 +122,7 @@ func (l *looker) resolve(ctx context.Context) {
 			return
 		}
 	}
-	l.engine = e
+	l.engine, l.names = e, e.NamesByID
 	targets, missing, err := e.Resolve(ctx, l.q.Query)
 	described := e.Describe()
 	l.snap.Host.Engine = &described

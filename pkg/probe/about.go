@@ -126,6 +126,13 @@ func (r *reader) settle(a *evidence.About, t *evidence.Task, table, own []mount)
 		}
 		setMount(a, onlyFUSE(table))
 	}
+	if a.FSType == "overlay" && strings.HasPrefix(a.Source, "/") {
+		// Docker's upper directories are named as its own namespace sees them, which
+		// is most often the observer's.
+		if m := mountOf(own, a.Source); m != nil {
+			a.Under = m.device
+		}
+	}
 	if m := sameDevice(own, a.Device); m != nil && a.Device != "" && m.root == "/" {
 		a.HostMount = bounded(m.point)
 	}

@@ -196,3 +196,32 @@ func TestReadString(t *testing.T) {
 		t.Error("a string at NULL")
 	}
 }
+
+// Only who is stuck on the same device is in the same trouble, and only who has
+// been so for longer than a disk takes. The owner of a lock is named in any case.
+func TestStuckWith(t *testing.T) {
+	ms := func(n int) *int { return &n }
+	on := func(device, under string) *evidence.About {
+		return &evidence.About{Device: device, Under: under, FSType: "ext4"}
+	}
+	task := evidence.Task{TID: 5, State: "D", Wchan: new(string), Again: &evidence.SecondLook{State: "D"}, About: on("7:0", "")}
+	target := &evidence.Target{Processes: []evidence.Process{{PID: 5, State: "D", Tasks: []evidence.Task{task}}}}
+	c := crew{whole: true, tasks: []evidence.OtherTask{
+		{PID: 5, TID: 5, About: on("7:0", ""), SleptMillis: ms(9000)},                         // the target's own
+		{PID: 6, TID: 6, About: on("7:0", ""), SleptMillis: ms(2000)},                         // the same file system
+		{PID: 7, TID: 7, About: on("0:99", "7:0"), SleptMillis: ms(5000)},                     // an overlay on it
+		{PID: 8, TID: 8, About: on("7:0", ""), SleptMillis: ms(20)},                           // a moment's wait
+		{PID: 9, TID: 9, About: on("8:0", ""), SleptMillis: ms(9000)},                         // another file system
+		{PID: 10, TID: 11, SleptMillis: ms(0)},                                                // owns the lock
+		{PID: 12, TID: 12},                                                                    // nothing is known of it
+		{PID: 13, TID: 13, About: on("7:0", ""), SleptMillis: ms(9000), Wchan: "autofs_wait"}, // killable
+	}}
+	got := c.stuckWith(target, []int{11})
+	var tids []int
+	for _, o := range got.Tasks {
+		tids = append(tids, o.TID)
+	}
+	if d := cmp.Diff([]int{7, 6, 11}, tids); d != "" || got.Count != 3 || !got.Whole {
+		t.Errorf("count %d, %s", got.Count, d)
+	}
+}

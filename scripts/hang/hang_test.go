@@ -144,6 +144,24 @@ func (l *lab) ask(t *testing.T, name string) diagnose.Container {
 	return r.Containers[0]
 }
 
+// record writes a capture into the directory that WHYSTUCK_RECORD names: test data
+// for the judgement.
+func (l *lab) record(t *testing.T, name, file string) {
+	dir := os.Getenv("WHYSTUCK_RECORD")
+	if dir == "" {
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), l.binary, "capture", name)
+	cmd.Env, cmd.WaitDelay = l.d.Env(), time.Second
+	out, err := cmd.Output()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, file+".json"), out, 0o644)
+	}
+	if err != nil {
+		t.Errorf("recording %s: %v", file, err)
+	}
+}
+
 // docker runs a docker command that has to succeed.
 func (l *lab) docker(t *testing.T, args ...string) string {
 	t.Helper()

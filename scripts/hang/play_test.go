@@ -56,6 +56,14 @@ type played struct {
 	more       []string // other containers
 }
 
+// first is the first container of a scene of several.
+func (p *played) first() string {
+	if len(p.more) == 0 {
+		return p.name
+	}
+	return p.more[0]
+}
+
 // deadline is when the recovery runs, whatever the scene is doing.
 const deadline = 100 * time.Second
 
@@ -99,6 +107,7 @@ func (l *lab) play(t *testing.T, s scene) {
 	}
 	time.Sleep(5300 * time.Millisecond) // from 5 s on a wait is a long one
 	before := l.ask(t, p.name)
+	l.record(t, p.name, s.name+"-before")
 	s.hold(t, p, "before SIGKILL", s.before, before)
 	done := l.kill(t, s, p)
 	if s.killable {
@@ -106,6 +115,7 @@ func (l *lab) play(t *testing.T, s scene) {
 		return
 	}
 	dead := l.ask(t, p.name)
+	l.record(t, p.name, s.name+"-killed")
 	s.hold(t, p, "after SIGKILL", s.dead, dead)
 	// Docker gives up on its own before the way out is taken.
 	<-done.returned
@@ -141,7 +151,7 @@ func (s *scene) hold(t *testing.T, p *played, when string, want said, got diagno
 		t.Errorf("%s: no finding %s in %s", when, want.code, words(got))
 	}
 	for _, w := range want.shows {
-		w = strings.NewReplacer("DIR", p.dir, "OTHER", fmt.Sprint(p.other)).Replace(w)
+		w = strings.NewReplacer("DIR", p.dir, "OTHER", fmt.Sprint(p.other), "FIRST", p.first()).Replace(w)
 		if !strings.Contains(text, w) {
 			t.Errorf("%s: %q is not said in\n%s", when, w, text)
 		}
@@ -159,6 +169,9 @@ func everything(c diagnose.Container) string {
 		}
 		for _, x := range f.Fixes {
 			fmt.Fprintf(&b, "  fix: %s: %s\n", x.Text, x.Command)
+			if x.Risk != nil {
+				fmt.Fprintf(&b, "    risk: %s\n", *x.Risk)
+			}
 		}
 	}
 	return b.String()

@@ -36,10 +36,10 @@ func scenes() []scene {
 		{name: "fuse-lookup", run: fuse("-f", "/mnt/hang", "stat"), prepare: silentFUSE, docker: "stop", fix: "/abort",
 			before: said{stuck, "likely", "WS209", silent("/mnt/hang")}, dead: said{stuck, "certain", "WS209", silent("/mnt/hang")}},
 		{name: "fuse-second", run: fuse("-f", "/mnt/hang", "stat"), prepare: silentFUSE, after: secondLookup, fix: "/abort",
-			before: said{stuck, "likely", "WS209", nil}, dead: said{stuck, "certain", "WS209", silent("/mnt/hang")}},
+			before: said{stuck, "likely", "WS212", []string{"behind siglab", "container FIRST", "stuck on it now: FIRST"}}, dead: said{stuck, "certain", "WS209", silent("/mnt/hang")}},
 		// Behind a creat that waits in the same directory; the stack says path_openat.
 		{name: "fuse-openat", run: fuse("-f", "/mnt/hang", "stat"), prepare: silentFUSE, after: openBehind, fix: "/abort",
-			before: said{stuck, anyhow, "WS209", nil}, dead: said{stuck, "certain", "WS209", silent("/mnt/read")}},
+			before: said{stuck, anyhow, "WS212", []string{"behind siglab", "container FIRST"}}, dead: said{stuck, "certain", "WS209", silent("/mnt/read")}},
 		{name: "fuse-read", run: fuse("-f", "/mnt/read", "read"), prepare: silentFUSE, docker: "kill", fix: "umount -f",
 			before: said{stuck, "likely", "WS209", silent("/mnt/read")}, dead: said{stuck, "certain", "WS209", silent("/mnt/read")}},
 		{name: "fuse-exec", run: fuse("-f", "/mnt/exec", "exec"), prepare: silentFUSE, fix: "/abort",

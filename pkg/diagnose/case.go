@@ -127,9 +127,10 @@ func (c *inspection) programID(p *evidence.Process) string {
 }
 
 // nsInit reports whether the kernel protects p as the init of a PID namespace
-// (SIGNAL_UNKILLABLE).
+// (SIGNAL_UNKILLABLE). The bit is gone once it is dying: complete_signal() then sets
+// the flags to SIGNAL_GROUP_EXIT alone.
 func nsInit(p *evidence.Process) bool {
-	if p.Kernel != nil && p.Kernel.Unkillable != nil {
+	if p.Kernel != nil && p.Kernel.Unkillable != nil && !dying(p) {
 		return *p.Kernel.Unkillable
 	}
 	return p.NSPID() == 1

@@ -44,6 +44,7 @@ var titles = map[string]struct{ title, severity string }{
 	"WS210": {"a core dump is being written", SeverityWarning},
 	"WS211": {"others are stuck on the same thing", SeverityWarning},
 	"WS212": {"another task holds what it waits for", SeverityError},
+	"WS215": {"a process from outside is in its PID namespace", SeverityWarning},
 	"WS301": {"running for the engine, and no such process", SeverityError},
 	"WS302": {"forgotten by the engine, and alive", SeverityError},
 	"WS303": {"docker inspect of this container hangs", SeverityError},

@@ -42,6 +42,9 @@ func (c *inspection) hangs() []hang {
 			}
 		}
 	}
+	if h := c.strangerHang(); h != nil {
+		out = append(out, *h)
+	}
 	return out
 }
 

@@ -20,6 +20,9 @@ func (c *inspection) ruleHangs(o *outlook) []Finding {
 		if len(out) == maxHangFindings {
 			break
 		}
+		if o.hangs[i].code == "WS215" {
+			continue // ruleStrangers tells it with all who came in
+		}
 		out = append(out, c.findHang(&o.hangs[i]))
 	}
 	return out
@@ -51,6 +54,7 @@ func (c *inspection) findHang(h *hang) Finding {
 		c.addThread(&f, h.p)
 		f.Fixes = append(f.Fixes, Fix{When: FixHost, Text: "signals no longer reach it; --init does not help. Free or end what its threads wait for"})
 	case "WS205":
+		f.Evidence = append(f.Evidence, c.zapFacts()...)
 		f.Fixes = append(f.Fixes, c.fixZap()...)
 	}
 	return f
@@ -94,6 +98,33 @@ func (c *inspection) fixZap() []Fix {
 		case p.State == "t":
 			out = append(out, Fix{When: FixNow, Text: "end the tracer of PID " + fmt.Sprint(p.PID), Command: fmt.Sprintf("sudo kill -KILL %d", p.TracerPID)})
 		}
+	}
+	return out
+}
+
+// zapFacts lists the tasks that a dying init waits for, and who has to reap each.
+func (c *inspection) zapFacts() []Evidence {
+	var out []Evidence
+	left := 0
+	for i := range c.t.Processes {
+		p := &c.t.Processes[i]
+		if p == c.root || p.PIDNS != 0 && p.PIDNS != c.root.PIDNS || p.PIDNS == 0 && p.Outside {
+			continue
+		}
+		if left++; left > maxNamed {
+			continue
+		}
+		says := stateWord(p.State)
+		if parent := c.byPID[p.PPID]; p.PPID != c.root.PID && (parent == nil || parent.PIDNS != c.root.PIDNS) {
+			says += fmt.Sprintf("; its parent, PID %d, is outside the container", p.PPID)
+			if parent != nil {
+				says += fmt.Sprintf(": %s, %s", name(parent), stateWord(parent.State))
+			}
+		}
+		out = append(out, Evidence{Source: fmt.Sprintf("/proc/%d/stat", p.PID), Field: "state", Value: fmt.Sprintf("%s %s, PID %d", p.State, name(p), p.PID), Says: says})
+	}
+	if left > maxNamed {
+		out = append(out, Evidence{Source: "/proc/*/ns/pid", Field: "tasks", Value: fmt.Sprint(left), Says: "are left in the PID namespace in all"})
 	}
 	return out
 }
@@ -148,6 +179,8 @@ func stateWord(s string) string {
 		return "held by a tracer"
 	case "S":
 		return "sleeping"
+	case "I":
+		return "idle in the kernel"
 	}
 	return "running"
 }

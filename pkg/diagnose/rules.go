@@ -15,6 +15,7 @@ var rules = []rule{
 	ruleStopRunning,
 	(*inspection).ruleHangs,
 	(*inspection).ruleOthers,
+	(*inspection).ruleStrangers,
 	(*inspection).ruleFrozen,
 	(*inspection).ruleSignal,
 	(*inspection).ruleUnheard,

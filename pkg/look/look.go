@@ -97,6 +97,7 @@ func (a *Looker) Look(ctx context.Context, q *Question) *evidence.Snapshot {
 		a.Seen(l.snap)
 	}
 	if q.AsksEngine() {
+		l.prober.Survey(ctx) // while the engine thinks
 		l.resolve(ctx)
 	}
 	if l.engine != nil && q.Engine == nil {

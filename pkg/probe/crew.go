@@ -146,3 +146,18 @@ func (r *reader) containerOf(pid int) string {
 	}
 	return ""
 }
+
+// inGroup reports whether a process is in a cgroup or below it, in any hierarchy.
+func (r *reader) inGroup(pid int, path string) bool {
+	data, err := r.read(r.p.pidPath(pid, fileCgroup.name), maxRead)
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) == 3 && below(f[2], path) {
+			return true
+		}
+	}
+	return false
+}

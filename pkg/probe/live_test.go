@@ -462,3 +462,40 @@ func TestHost(t *testing.T) {
 		t.Errorf("by uptime and start ticks this test is %v old", age)
 	}
 }
+
+// A process that has joined the namespace from outside is seen by the survey, with
+// its parent, and without it not: a healthy container does not pay for a scan.
+func TestSurvey(t *testing.T) {
+	needRoot(t)
+	init, _ := running(t, pidNamespace(), "masks")
+	_, words := running(t, nil, "join", strconv.Itoa(init.Process.Pid))
+	joined, _ := strconv.Atoi(words[0])
+	cgroupFor(t, anyHierarchy(), init.Process.Pid)
+	for _, survey := range []bool{false, true} {
+		p := New(Config{})
+		if survey {
+			p.Survey(context.Background())
+		}
+		target := &evidence.Target{PID: init.Process.Pid, Container: &evidence.Container{ID: containerID}}
+		p.Container(context.Background(), target)
+		i := slices.IndexFunc(target.Processes, func(q evidence.Process) bool { return q.PID == joined })
+		if survey && !p.survey.whole {
+			t.Skip("the host has more processes than a survey goes through")
+		}
+		if survey != (i >= 0) {
+			t.Fatalf("survey %v: the newcomer is process %d of %d", survey, i, len(target.Processes))
+		}
+		if survey && (!target.Processes[i].Outside || !slices.ContainsFunc(target.Processes, func(q evidence.Process) bool { return q.PID == target.Processes[i].PPID })) {
+			t.Errorf("newcomer %+v, or its parent is not there", target.Processes[i])
+		}
+	}
+}
+
+// BenchmarkSurvey is what the look for newcomers costs, beside the engine's answer.
+func BenchmarkSurvey(b *testing.B) {
+	for b.Loop() {
+		p := New(Config{})
+		p.Survey(context.Background())
+		<-p.survey.done
+	}
+}

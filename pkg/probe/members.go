@@ -44,10 +44,14 @@ func (l *look) containerMembers() []int {
 func (l *look) seeAround() {
 	init := l.process(l.t.PID)
 	l.t.HostPIDNS = l.hostPIDNS(init)
-	if init != nil && l.wantsScan(init) {
+	switch {
+	case init == nil:
+	case l.wantsScan(init):
 		if pids, ok := l.scanNS(init.PIDNS); ok {
 			l.see(pids, seeing{outside: true})
 		}
+	case !on(l.t.HostPIDNS):
+		l.see(l.strangers(init.PIDNS), seeing{outside: true})
 	}
 	l.see(l.holders(), seeing{outside: true, leaderOnly: true})
 }
@@ -75,11 +79,16 @@ func (l *look) wantsScan(init *evidence.Process) bool {
 	return dying(init) || l.empty || l.group.path == ""
 }
 
-// holders are processes outside that can hold a member: its tracer, and the
-// parent of a zombie, which alone can reap it. The init's own parent (the shim)
-// is named where it is itself stopped, stuck or dead.
+// holders are processes outside that can hold a member: its tracer, the parent of
+// a zombie, which alone can reap it, and the parent of one that came from outside,
+// which alone will. The init's own parent (the shim) is named where it is itself
+// stopped, stuck or dead.
 func (l *look) holders() []int {
 	var out []int
+	shim, ns := 0, uint64(0)
+	if init := l.process(l.t.PID); init != nil {
+		shim, ns = init.PPID, init.PIDNS
+	}
 	add := func(pid int) {
 		if pid > 0 && l.process(pid) == nil && !slices.Contains(out, pid) {
 			out = append(out, pid)
@@ -91,6 +100,9 @@ func (l *look) holders() []int {
 			continue
 		}
 		add(p.TracerPID)
+		if ns != 0 && p.PIDNS == ns && p.PID != l.t.PID && p.PPID != shim && !on(l.t.HostPIDNS) && len(out) < maxStrangers {
+			add(p.PPID) // known already where it is a member
+		}
 		if p.State == "Z" || p.PID == l.t.PID && l.troubled(p.PPID) {
 			add(p.PPID)
 		}

@@ -54,8 +54,12 @@ func scenes() []scene {
 			before: said{stuck, sure, "WS203", []string{"kill -KILL OTHER"}}, dead: said{stuck, sure, "WS203", []string{"kill -KILL OTHER"}}},
 		{name: "parent-frozen", run: []string{"--cgroup-parent", "/wshang-parent", "lab", "exit"}, after: freezer(true), docker: "stop", fix: "THAWED",
 			before: said{stuck, "certain", "WS207", nil}, dead: said{stuck, "certain", "WS207", nil}, prepare: ownParent},
-		{name: "intruder", run: []string{"lab", "exit"}, after: joinStopped, fix: "kill -CONT",
-			dead: said{stuck, "certain", "WS205", []string{"kill -CONT OTHER"}}, before: said{"", anyhow, "", nil}},
+		{name: "intruder", run: []string{"lab", "exit"}, after: joinStopped, docker: "stop", fix: "kill -CONT",
+			before: said{stuck, "likely", "WS215", []string{"kill -CONT OTHER", "will not empty", "outside of the container: stopped"}},
+			dead:   said{stuck, "certain", "WS205", []string{"kill -CONT OTHER", "its parent, PID OTHER, is outside the container: siglab", ", stopped"}}},
+		// nsenter that waits for its child, as it does: that is reaped.
+		{name: "ok-intruder", killable: true, run: []string{"lab", "exit"}, after: hold("join"), docker: "stop",
+			before: said{diagnose.Stops, anyhow, "WS215", []string{"which waits for it"}}},
 
 		{name: "ok-vfork", killable: true, run: []string{"lab", "vfork"}, before: said{"", anyhow, "", nil}, docker: "stop"},
 		{name: "ok-autofs", killable: true, run: []string{"-v", "DIR:/mnt", "lab", "-f", "/mnt/sub/x", "stat"}, prepare: autofs, before: said{"", anyhow, "", nil}, docker: "stop"},

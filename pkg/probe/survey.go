@@ -1,0 +1,97 @@
+package probe
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// surveyTime bounds the survey: 3 us a process, so that a host of two thousand is
+// gone through. It is a hint for whoever asks before a signal is sent, and must not
+// cost more than the look itself.
+const surveyTime = 8 * time.Millisecond
+
+// maxStrangers bounds the processes from outside that are looked at in a target.
+const maxStrangers = 16
+
+// survey is which processes live in which PID namespace.
+type survey struct {
+	done  chan struct{}
+	byNS  map[uint64][]int
+	whole bool
+}
+
+// Survey begins to note which process of the host lives in which PID namespace,
+// beside whatever is done until the first look, and for all looks that follow. So
+// a process that joined a container from outside (nsenter, setns) is found before
+// anybody kills the container. Without it such a one is found only where the look
+// scans the host for another reason.
+func (p *Prober) Survey(ctx context.Context) {
+	s := &survey{done: make(chan struct{})}
+	p.survey = s
+	go func() {
+		defer close(s.done)
+		r := p.newReader()
+		defer r.close()
+		s.byNS, s.whole = r.namespaces(ctx, time.Now().Add(surveyTime))
+	}()
+}
+
+// namespaces reads the ns/pid link of every process until the time is up; only
+// what lives outside of the observer's own is kept. It panics never: readLink and
+// parseNS take anything.
+func (r *reader) namespaces(ctx context.Context, until time.Time) (map[uint64][]int, bool) {
+	out := map[uint64][]int{}
+	own := r.ownNS()
+	pids, _, err := numbers(r.p.cfg.Proc, 1<<22)
+	if err != nil || own == 0 {
+		return out, false
+	}
+	for i, pid := range pids {
+		if i%32 == 0 && (time.Now().After(until) || ctx.Err() != nil) {
+			return out, false
+		}
+		text, err := readLink(r.p.pidPath(pid, filePIDNS.name))
+		if err != nil {
+			continue
+		}
+		if ns := parseNS(text); ns != 0 && ns != own {
+			out[ns] = append(out[ns], pid)
+		}
+	}
+	return out, true
+}
+
+// strangers are the processes that the survey saw in the init's PID namespace,
+// that are there still, and that are no members.
+func (l *look) strangers(inode uint64) []int {
+	s := l.p.survey
+	if s == nil || inode == 0 {
+		return nil
+	}
+	select {
+	case <-s.done:
+	case <-l.ctx.Done():
+		return nil
+	}
+	pids := slices.DeleteFunc(slices.Clone(s.byNS[inode]), func(pid int) bool { return l.process(pid) != nil })
+	if len(pids) == 0 {
+		return nil
+	}
+	there, _ := once(l, l.p.cfg.ReadTimeout, func(r *reader) []int {
+		quiet := *r // one that has ended meanwhile is no gap
+		return (&quiet).inNamespace(pids[:min(len(pids), 8*maxStrangers)], inode)
+	})
+	there = slices.DeleteFunc(there, func(pid int) bool { return l.isMember(pid) })
+	return there[:min(len(there), maxStrangers)]
+}
+
+// isMember reports whether a process came into the container's cgroup since its
+// members were listed.
+func (l *look) isMember(pid int) bool {
+	if l.group.path == "" {
+		return false
+	}
+	member, _ := once(l, l.p.cfg.ReadTimeout, func(r *reader) bool { return r.inGroup(pid, l.group.path) })
+	return member
+}

@@ -34,6 +34,11 @@ func (q *question) addTo(f *pflag.FlagSet) {
 	f.StringVar(&q.query.Project, "project", "", "the containers of a compose `project`")
 	f.StringVar(&q.query.Service, "service", "", "the containers of a compose `service`")
 	f.IntSliceVar(&q.pids, "pid", nil, "the PID namespace that this host `PID` lives in, without an engine")
+	q.addEngineTo(f)
+}
+
+// addEngineTo defines the flags that say which engine.
+func (q *question) addEngineTo(f *pflag.FlagSet) {
 	f.StringVarP(&q.host, "host", "H", "", "the engine's `socket` (default: as docker, from DOCKER_HOST or the context)")
 	f.StringVarP(&q.context, "context", "c", "", "the docker `context` to use")
 	f.StringVar(&q.dataRoot, "data-root", "", "the engine's data `directory`, for when it does not answer")
@@ -102,12 +107,15 @@ func (j *judgeFlags) addTo(f *pflag.FlagSet) {
 	f.StringVarP(&j.signal, "signal", "s", "", "what if it were stopped with this `signal`")
 	f.IntVarP(&j.timeout, "timeout", "t", 0, "what if the stop timeout were so many `seconds` (-1: for ever)")
 	f.StringVar(&j.kill, "kill", "", "what docker kill -s of this `signal` would do")
-	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		if name == "time" { // docker stop's older spelling
-			name = "timeout"
-		}
-		return pflag.NormalizedName(name)
-	})
+	f.SetNormalizeFunc(timeIsTimeout)
+}
+
+// timeIsTimeout takes docker stop's older spelling of a flag.
+func timeIsTimeout(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if name == "time" {
+		name = "timeout"
+	}
+	return pflag.NormalizedName(name)
 }
 
 // options turns them into the judge's, or says which is wrong.

@@ -116,3 +116,23 @@ func (f failOn) codeOfSignal(s *diagnose.SignalForecast) int {
 	}
 	return exitTrouble
 }
+
+// codeOfStop is the exit code of stops that were carried out: by what was seen, and
+// 1 also for what lives on and for a deadline that was met.
+func (f failOn) codeOfStop(r diagnose.Report) int {
+	code := exitClean
+	for _, e := range r.Errors {
+		code = worse(code, e.ExitCode)
+	}
+	for i := range r.Containers {
+		c := r.Containers[i]
+		if o := c.Observed; o != nil {
+			c.Verdict = diagnose.Verdict(o.Outcome)
+			if o.Cut == "deadline" || len(o.Survivors) > 0 && c.Verdict != diagnose.Unknown {
+				code = worse(code, exitTrouble)
+			}
+		}
+		code = worse(code, f.codeOfContainer(&c))
+	}
+	return code
+}

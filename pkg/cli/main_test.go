@@ -174,7 +174,7 @@ func TestBadCalls(t *testing.T) {
 		{"--from x --pid 1", "no meaning"},
 		{"--from x --watch", "no --from"},
 		{"--watch=-1 web", "above 0"},
-		{"stop web", "whystuck -- stop"},
+		{"orphans web", "whystuck -- orphans"},
 		{"image", "later version"},
 		{"capture", "usage: whystuck capture"},
 		{"signals", "usage: whystuck signals"},

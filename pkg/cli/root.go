@@ -12,7 +12,7 @@ import (
 
 const rootLong = `whystuck says what "docker stop" will do to a container if it is typed now, why, and
 what to do about it; the same for "docker kill" and "docker rm -f". It only looks:
-it never sends a signal and never stops a process.
+it never sends a signal and never stops a process. Only "whystuck stop" does, and says so.
 
 A container that is named like a command is reached by "whystuck -- stop" or
 "whystuck /stop".
@@ -25,12 +25,13 @@ const rootExample = `  whystuck web                     why will "docker stop we
   whystuck -t 30 -s QUIT web       what if it were stopped with SIGQUIT and 30 s?
   whystuck --kill HUP web          who would take a reload by SIGHUP?
   whystuck --pid 4121              the PID namespace of that process, without an engine
+  whystuck stop web                stop it, see what happens, and that all is gone
   whystuck capture web > web.json  the evidence, to be judged elsewhere:
   whystuck --from web.json`
 
 // reserved are words that later versions may make commands of. Judging a
 // container by that name now would change its meaning then.
-var reserved = []string{"stop", "watch", "image", "orphans"}
+var reserved = []string{"watch", "image", "orphans"}
 
 // asking is the root command: it judges what it is given.
 type asking struct {
@@ -64,7 +65,7 @@ func newRoot(a *app) *cobra.Command {
 	})
 	cmd.SetVersionTemplate("whystuck {{.Version}}\n")
 	r.addFlags(cmd)
-	cmd.AddCommand(newCapture(a), newSignals(a), newExplain(a), newVersion(a), newCompletion(a))
+	cmd.AddCommand(newStop(a), newCapture(a), newSignals(a), newExplain(a), newVersion(a), newCompletion(a))
 	return cmd
 }
 

@@ -113,6 +113,38 @@ type Observed struct {
 	AfterSeconds *float64        `json:"after_seconds"`
 	Survivors    []int           `json:"survivors"` // host PIDs that live on
 	Events       []ObservedEvent `json:"events"`
+	// Command is how the request itself ended, as docker stop would have.
+	Command *Command `json:"command,omitempty"`
+	// Cut is why it was not seen through: deadline or interrupted; "" where it was.
+	Cut string `json:"cut,omitempty"`
+	// Left is what became of a request that was left before its end: carried-on,
+	// never-accepted, kept-open or unknown; "" where it was seen through.
+	Left string `json:"left,omitempty"`
+	// Note is what else there is to know, one sentence.
+	Note string `json:"note,omitempty"`
+	// Proof are the places where something could be left.
+	Proof []Check `json:"proof"`
+	// Still is the judgement of what lives on, by a fresh look; nil: nothing does.
+	Still *Still `json:"still,omitempty"`
+}
+
+// Still is why something lives on after a stop, in the words of any other judgement.
+type Still struct {
+	Status     string     `json:"status"`
+	Verdict    Verdict    `json:"verdict"`
+	Confidence Confidence `json:"confidence"`
+	Layer      string     `json:"layer"`
+	Headline   string     `json:"headline"`
+	Findings   []Finding  `json:"findings"`
+	Processes  []Process  `json:"processes"`
+	Gaps       []Gap      `json:"gaps"`
+}
+
+// Check is one place that was looked at for what is left.
+type Check struct {
+	What string `json:"what"` // cgroup, PID namespace, processes, shim, engine
+	OK   *bool  `json:"ok"`   // nil: could not be looked at
+	Says string `json:"says"`
 }
 
 // ObservedEvent is one thing that was seen during a stop.

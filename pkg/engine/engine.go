@@ -3,8 +3,9 @@
 // CLI does, lists, inspects under a deadline, and reads the engine's own files
 // when the engine does not answer.
 //
-// It never changes anything: the only calls it makes are ping, list, inspect and
-// events. It is not for looking at processes (probe) and does not judge. The
+// Looking changes nothing: the only calls that are made for it are ping, list,
+// inspect and events. What acts is kept apart: act.go and docker_act.go (stop, kill)
+// are called by package stop alone. It is not for looking at processes (probe) and does not judge. The
 // Docker SDK is imported by docker.go alone.
 package engine
 

@@ -1,0 +1,144 @@
+package probe
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// Baseline is what has to be gone once a container has ended. It is taken while
+// the container runs.
+type Baseline struct {
+	t    *evidence.Target
+	init *evidence.Process
+	// Shim is the process that the runtime put above the init; 0: none was found.
+	Shim      int
+	shimStart uint64
+}
+
+// After is what is left of a container.
+type After struct {
+	Cgroup    []int // processes in its cgroup
+	Namespace []int // in its PID namespace, zombies too
+	Seen      []int // that were there before, by PID and start time
+	Shim      int   // the shim, if it lives; 0: gone, or there was none
+	// NoCgroup and NoNamespace: these could not be looked at.
+	NoCgroup, NoNamespace bool
+}
+
+// Tasks are all that are left, rising, without the shim.
+func (a After) Tasks() []int {
+	all := slices.Concat(a.Cgroup, a.Namespace, a.Seen)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Baseline notes what belongs to a target that was looked at.
+func (p *Prober) Baseline(ctx context.Context, t *evidence.Target) Baseline {
+	b := Baseline{t: t}
+	for i := range t.Processes {
+		if t.Processes[i].PID == t.PID {
+			b.init = &t.Processes[i]
+		}
+	}
+	if b.init == nil || b.init.PPID <= 1 {
+		return b
+	}
+	parent := b.init.PPID
+	l := p.newLook(ctx, &evidence.Target{})
+	defer func() { l.cancel() }()
+	st, ok := once(l, p.cfg.Total, func(r *reader) stat { return r.statOf(parent) })
+	if ok && (strings.HasPrefix(st.Comm, "containerd-shim") || strings.HasPrefix(st.Comm, "conmon")) {
+		b.Shim, b.shimStart = parent, st.StartTicks
+	}
+	return b
+}
+
+// statOf is the zero stat for a process that is gone.
+func (r *reader) statOf(pid int) stat {
+	st, err := r.readStat(pid)
+	if err != nil {
+		return stat{}
+	}
+	return st
+}
+
+// After looks for what is left.
+func (p *Prober) After(ctx context.Context, b Baseline) After {
+	l := p.newLook(ctx, &evidence.Target{})
+	defer func() { l.cancel() }()
+	a, ok := once(l, p.cfg.Total, func(r *reader) After {
+		return After{Cgroup: r.inGroups(b), Seen: r.stillThere(b.t.Processes), Shim: r.shimLeft(b)}
+	})
+	a.NoCgroup = !ok || b.t.Cgroup == nil || b.t.Cgroup.Path == ""
+	a.NoNamespace = true
+	if ns := b.ownNamespace(); ns != 0 {
+		var all bool
+		a.Namespace, all = l.scanNS(ns)
+		a.NoNamespace = !all
+	}
+	return a
+}
+
+// ownNamespace is the container's PID namespace, 0 where it is somebody else's too.
+func (b Baseline) ownNamespace() uint64 {
+	host := b.t.HostPIDNS
+	shared := b.t.Container != nil && b.t.Container.PidMode != "" && b.t.Container.PidMode != "private"
+	if b.init == nil || host == nil || *host || shared {
+		return 0
+	}
+	return b.init.PIDNS
+}
+
+// inGroups are the members of the container's cgroup in every hierarchy: a dying
+// process has left those of v1 before it leaves the unified one.
+func (r *reader) inGroups(b Baseline) []int {
+	if b.t.Cgroup == nil {
+		return nil
+	}
+	var pids []int
+	for _, controller := range hierarchyOrder {
+		if g := r.p.groupAt(controller, b.t.Cgroup.Path); g.path != "" {
+			pids = append(pids, r.members(g)...)
+		}
+	}
+	slices.Sort(pids)
+	return slices.Compact(pids)
+}
+
+func (r *reader) stillThere(before []evidence.Process) []int {
+	var out []int
+	for i := range before {
+		q := &before[i]
+		if q.Outside {
+			continue
+		}
+		if st := r.statOf(q.PID); st.StartTicks == q.StartTicks && st.State != "" {
+			out = append(out, q.PID)
+		}
+	}
+	return out
+}
+
+// shimLeft takes a zombie for gone: it waits for nothing but the host's own init.
+func (r *reader) shimLeft(b Baseline) int {
+	if st := r.statOf(b.Shim); b.Shim != 0 && st.StartTicks == b.shimStart && st.State != "Z" {
+		return b.Shim
+	}
+	return 0
+}
+
+// Pending reports whether a signal waits to be delivered to a process: sent to it
+// as a whole or to its main thread. nil: not readable.
+func (p *Prober) Pending(ctx context.Context, pid, sig int) *bool {
+	l := p.newLook(ctx, &evidence.Target{})
+	defer func() { l.cancel() }()
+	st, ok := once(l, p.cfg.ReadTimeout, func(r *reader) *status { return r.readStatus(pid) })
+	if !ok || st.ShdPnd == nil || st.SigPnd == nil {
+		return nil
+	}
+	pending := (*st.ShdPnd | *st.SigPnd).Has(sig)
+	return &pending
+}

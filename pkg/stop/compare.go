@@ -1,0 +1,145 @@
+package stop
+
+import (
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// outcome finds the verdict word for what happened.
+func (r *run) outcome(l left) {
+	o, f := &r.survived, &r.facts
+	o.Outcome = string(r.verdict(l))
+	if !l.ended() && !l.restarted(r) {
+		return
+	}
+	o.ExitCode = f.dieCode
+	if o.ExitCode == nil && l.ended() {
+		o.ExitCode = l.state.ExitCode
+	}
+	switch {
+	case f.initDied != nil:
+		o.AfterSeconds = f.initDied
+	case f.died:
+		o.AfterSeconds = &f.diedAt
+	case o.Command != nil:
+		o.AfterSeconds = o.Command.AfterSeconds
+	}
+}
+
+func (r *run) verdict(l left) diagnose.Verdict {
+	f := &r.facts
+	alive := len(l.after.Tasks()) > 0
+	switch {
+	case denied(f.stopErr) || denied(f.lastErr):
+		return diagnose.Refused
+	case l.restarted(r):
+		return r.how()
+	case l.ended() && !alive:
+		return r.how()
+	case l.ended() && r.hostPIDs():
+		return diagnose.Ghost
+	case l.ended():
+		return diagnose.Stuck // booked as over, and it lives
+	case l.err == nil && !alive && !l.after.NoCgroup && r.survived.Cut != "interrupted":
+		return diagnose.Ghost
+	case f.stopErr != nil, r.survived.Cut == "" && f.lastErr != nil:
+		return diagnose.Stuck
+	case r.survived.Cut == "deadline" && r.now() >= r.longest():
+		return diagnose.Stuck
+	}
+	return diagnose.Unknown
+}
+
+func (r *run) hostPIDs() bool { return r.t.HostPIDNS != nil && *r.t.HostPIDNS }
+
+// longest is the time after which a stop that goes its usual way has come back,
+// whatever the container does.
+func (r *run) longest() float64 {
+	if t := timeoutOf(r.c); t >= 0 {
+		return float64(t) + 14
+	}
+	return 0 // for ever is for ever
+}
+
+// how tells the ends apart: of the stop signal, with somebody cut off, or of
+// SIGKILL.
+func (r *run) how() diagnose.Verdict {
+	first := r.firstSignal()
+	switch {
+	case first == evidence.SIGKILL:
+		return diagnose.Abrupt
+	case r.facts.killed, r.facts.deadOf[r.t.PID] == evidence.SIGKILL:
+		return diagnose.Killed
+	case len(r.cutOff()) > 0:
+		return diagnose.Abrupt
+	}
+	return diagnose.Stops
+}
+
+func (r *run) firstSignal() int {
+	if r.c.Stop == nil {
+		return 0
+	}
+	for n := 1; n <= evidence.SIGRTMAX; n++ {
+		if evidence.SignalName(n) == r.c.Stop.Signal {
+			return n
+		}
+	}
+	return 0
+}
+
+// cutOff are the processes with a handler that were seen to die of SIGKILL before
+// it was done: those that were forecast to be, and those whose handler had begun.
+func (r *run) cutOff() []int {
+	var out []int
+	for pid, sig := range r.facts.deadOf {
+		said := r.c.Stop != nil && slices.Contains(r.c.Stop.KilledUnheard, pid)
+		if sig == evidence.SIGKILL && (said || r.facts.delivered[pid]) {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+// blind: whether somebody is cut off was forecast and could not be seen.
+func (r *run) blind() bool {
+	if r.c.Verdict != diagnose.Abrupt || r.c.Stop == nil || r.firstSignal() == evidence.SIGKILL {
+		return false
+	}
+	return !slices.ContainsFunc(r.c.Stop.KilledUnheard, func(pid int) bool {
+		_, seen := r.facts.deadOf[pid]
+		return seen
+	})
+}
+
+// denied: the engine's message is one of a refused signal.
+func denied(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "operation not permitted") || strings.Contains(err.Error(), "permission denied"))
+}
+
+// compare holds the forecast against what was seen.
+func (r *run) compare() {
+	o, c := &r.survived, r.c
+	sort.SliceStable(o.Events, func(i, j int) bool { return o.Events[i].AtSeconds < o.Events[j].AtSeconds })
+	if c.Verdict == diagnose.Unknown || o.Outcome == string(diagnose.Unknown) || r.blind() {
+		return
+	}
+	agreed := o.Outcome == string(c.Verdict)
+	if s := c.Stop; agreed && s != nil {
+		agreed = sameCode(s.ExitCode, o.ExitCode) && near(s.AfterSeconds, o.AfterSeconds)
+	}
+	c.Agreed = &agreed
+}
+
+func sameCode(said, was *int) bool { return said == nil || was == nil || *said == *was }
+
+// near allows what a loaded machine adds: the forecast's seconds are the engine's
+// waits and not how fast it is.
+func near(said, was *float64) bool {
+	return said == nil || was == nil || math.Abs(*said-*was) <= 2+*said/10
+}

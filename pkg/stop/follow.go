@@ -1,0 +1,322 @@
+package stop
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/pkg/engine"
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// The sources of an event.
+const (
+	fromAPI    = "api"
+	fromEvents = "docker events"
+	fromProc   = "/proc"
+	fromPidfd  = "pidfd"
+	fromTrace  = "tracefs"
+)
+
+// pollState is how often the engine is asked whether the container still runs,
+// where no answer of a stop will say so.
+const pollState = 500 * time.Millisecond
+
+// follow sends the acts in their time and takes in what happens, until the end is
+// known or until ctx ends. caller is the context whose end means an interruption.
+func (r *run) follow(ctx, caller context.Context) {
+	// The requests outlive ctx for the moment in which their state is read.
+	asking, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
+	r.sent = time.Now()
+	if ctx.Err() != nil { // a look that took all the time: nothing is sent any more
+		r.survived.Cut, r.survived.Left = r.why(caller), neverAccepted
+		return
+	}
+	next := time.NewTimer(0)
+	defer next.Stop()
+	tick := time.NewTicker(pollState)
+	defer tick.Stop()
+	for !r.finished() {
+		select {
+		case <-next.C:
+			r.act(asking)
+			if len(r.acts) > 0 {
+				next.Reset(time.Until(r.sent.Add(r.acts[0].at)))
+			}
+		case a := <-r.replies:
+			r.replied(a)
+		case h := <-r.happenings:
+			r.happened(ctx, h)
+		case d := <-r.deaths:
+			r.died(d)
+		case s := <-r.signals:
+			r.signal(s)
+		case s := <-r.states:
+			r.state(s)
+		case <-tick.C:
+			r.poll(ctx)
+		case <-ctx.Done():
+			r.leave(caller)
+			r.drain(0)
+			return
+		}
+	}
+	r.drain(60 * time.Millisecond)
+}
+
+// finished: nothing more will come of it.
+func (r *run) finished() bool {
+	f := &r.facts
+	waits := slices.ContainsFunc(r.pending, func(p *pendingAct) bool { return !p.done })
+	switch {
+	case waits || len(r.pending) == 0:
+		return false
+	case f.stopDone && f.stopErr == nil, f.died && !f.stopDone:
+		return true
+	case len(r.acts) > 0:
+		return false
+	}
+	last := r.pending[len(r.pending)-1]
+	return f.stopDone || f.lastErr != nil && last.sig == evidence.SIGKILL
+}
+
+// act sends the next request.
+func (r *run) act(ctx context.Context) {
+	if len(r.acts) == 0 || r.facts.died {
+		r.acts = nil
+		return
+	}
+	p := &pendingAct{act: r.acts[0], order: &engine.Order{}}
+	r.acts = r.acts[1:]
+	r.pending = append(r.pending, p)
+	r.note(0, p.words(), fromAPI)
+	id := r.c.ID
+	go func() {
+		var err error
+		if p.stop {
+			err = r.p.s.Engine.Stop(ctx, id, p.opt, p.order)
+		} else {
+			err = r.p.s.Engine.Kill(ctx, id, p.sig, p.order)
+		}
+		r.replies <- reply{p, err}
+	}()
+}
+
+// words say what is asked of the engine.
+func (a *act) words() string {
+	if !a.stop {
+		return "asks the engine to send " + evidence.SignalName(a.sig)
+	}
+	text := "asks the engine to stop it"
+	if a.opt.Signal != 0 {
+		text += " with " + evidence.SignalName(a.opt.Signal)
+	}
+	if a.opt.Timeout != nil {
+		text += fmt.Sprintf(", timeout %d s", *a.opt.Timeout)
+	}
+	return text
+}
+
+func (r *run) replied(a reply) {
+	a.p.done = true
+	f := &r.facts
+	f.asked = true
+	f.lastErr = a.err
+	switch {
+	case a.p.stop:
+		f.stopDone, f.stopErr = true, a.err
+		r.survived.Command = r.command(a.err)
+		if a.err == nil {
+			r.note(0, "the engine says that it is stopped", fromAPI)
+			return
+		}
+		r.note(0, "the engine gives up: "+engine.Refusal(a.err), fromAPI)
+	case a.err != nil:
+		r.note(0, "the engine did not send it: "+engine.Refusal(a.err), fromAPI)
+	}
+}
+
+// command is the request's end in the words of the contract.
+func (r *run) command(err error) *diagnose.Command {
+	at, status := r.now(), 0
+	c := &diagnose.Command{Returns: true, AfterSeconds: &at, ExitStatus: &status}
+	if err != nil {
+		status = 1
+		text := engine.Refusal(err)
+		c.Error = &text
+	}
+	return c
+}
+
+// happened takes in an event of the engine.
+func (r *run) happened(ctx context.Context, h engine.Happening) {
+	f := &r.facts
+	f.asked = true
+	switch h.Action {
+	case "kill":
+		f.killed = f.killed || h.Signal == evidence.SIGKILL
+		r.note(r.t.PID, fmt.Sprintf("the engine has sent %s", evidence.SignalName(h.Signal)), fromEvents)
+		r.pendingNow(ctx, h.Signal)
+	case "die":
+		f.died, f.dieCode, f.diedAt = true, h.ExitCode, r.now()
+		text := "the exit event has come"
+		if h.ExitCode != nil {
+			text += fmt.Sprintf(", exit code %d", *h.ExitCode)
+		}
+		r.note(r.t.PID, text, fromEvents)
+	case "start":
+		r.survived.Note = "it was started again, by the restart policy or by somebody"
+		r.note(0, "it is started again", fromEvents)
+	case "oom":
+		r.note(0, "out of memory in its cgroup", fromEvents)
+	case "destroy":
+		r.note(0, "it is removed", fromEvents)
+	}
+}
+
+// pendingNow tells what became of a signal where the kernel itself is not heard: a
+// signal that is queued and not taken shows in status.
+func (r *run) pendingNow(ctx context.Context, sig int) {
+	if r.p.tracer.on() || sig == evidence.SIGKILL || r.t.PID == 0 {
+		return
+	}
+	if p := r.p.prober.Pending(ctx, r.t.PID, sig); p != nil && *p {
+		r.note(r.t.PID, fmt.Sprintf("%s waits in its queue (SigPnd, ShdPnd), not taken", evidence.SignalName(sig)), fromProc)
+	}
+}
+
+// state takes in an answer to poll.
+func (r *run) state(s engine.State) {
+	r.facts.polling = false
+	if !r.facts.died && (s.Gone || s.Status == "exited" || s.Status == "dead" || s.Status == "removing") {
+		r.facts.died, r.facts.dieCode, r.facts.diedAt = true, s.ExitCode, r.now()
+		r.note(0, "the engine has it as "+ended(s), fromAPI)
+	}
+}
+
+func ended(s engine.State) string {
+	switch {
+	case s.Gone:
+		return "removed"
+	case s.ExitCode != nil:
+		return fmt.Sprintf("%s (%d)", s.Status, *s.ExitCode)
+	}
+	return s.Status
+}
+
+// poll asks for the state where no reply of a stop tells the end.
+func (r *run) poll(ctx context.Context) {
+	stops := slices.ContainsFunc(r.pending, func(p *pendingAct) bool { return p.stop })
+	if stops || r.facts.polling || len(r.pending) == 0 {
+		return
+	}
+	r.facts.polling = true
+	go func() {
+		s, err := r.p.s.Engine.State(ctx, r.c.ID)
+		if err != nil {
+			s = engine.State{Status: "not known"}
+		}
+		select {
+		case r.states <- s:
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// leave notes what becomes of the requests that are still under way.
+func (r *run) leave(caller context.Context) {
+	r.survived.Cut = r.why(caller)
+	for _, p := range r.pending {
+		if p.done {
+			continue
+		}
+		r.survived.Left = r.goesOn(p)
+	}
+}
+
+// why is the reason for leaving.
+func (r *run) why(caller context.Context) string {
+	if caller.Err() != nil {
+		return "interrupted"
+	}
+	return "deadline"
+}
+
+// goesOn tells whether the engine carries a request on without us.
+func (r *run) goesOn(p *pendingAct) string {
+	taken := p.order.Taken()
+	switch {
+	case taken == nil && !r.facts.asked:
+		return leftUnknown
+	case taken != nil && !*taken && !r.facts.asked:
+		return neverAccepted
+	case p.stop && engine.KillsWhenLeft(r.p.Report.Host.Engine):
+		r.hold = p.order.File()
+		return keptOpen
+	}
+	return carriedOn
+}
+
+// The values of Observed.Left.
+const (
+	carriedOn     = "carried-on"
+	neverAccepted = "never-accepted"
+	keptOpen      = "kept-open"
+	leftUnknown   = "unknown"
+)
+
+// drain takes what is still on its way: what is there, and for at most d what has
+// to come yet.
+func (r *run) drain(d time.Duration) {
+	late := time.NewTimer(d)
+	defer late.Stop()
+	for r.takeQueued() || !r.complete() {
+		select {
+		case h := <-r.happenings:
+			r.happened(context.Background(), h)
+		case x := <-r.deaths:
+			r.died(x)
+		case s := <-r.signals:
+			r.signal(s)
+		case <-late.C:
+			return
+		}
+	}
+}
+
+// takeQueued takes all that has come, and is false.
+func (r *run) takeQueued() bool {
+	for {
+		select {
+		case h := <-r.happenings:
+			r.happened(context.Background(), h)
+		case x := <-r.deaths:
+			r.died(x)
+		case s := <-r.signals:
+			r.signal(s)
+		default:
+			return false
+		}
+	}
+}
+
+// complete: the last words have come, and nothing is to be waited for.
+func (r *run) complete() bool { return r.facts.died && r.facts.initDied != nil }
+
+// now is the time since the first act in seconds.
+func (r *run) now() float64 { return time.Since(r.sent).Seconds() }
+
+func (r *run) note(pid int, what, source string) { r.noteAt(r.now(), pid, what, source) }
+
+func (r *run) noteAt(at float64, pid int, what, source string) {
+	e := diagnose.ObservedEvent{AtSeconds: at, PID: pid, What: what, Source: source}
+	r.survived.Events = append(r.survived.Events, e)
+	if f := r.p.opt.Progress; f != nil {
+		r.serial.Lock()
+		defer r.serial.Unlock()
+		f(r.c, e)
+	}
+}

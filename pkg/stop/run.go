@@ -1,0 +1,197 @@
+package stop
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/pkg/engine"
+	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/look"
+	"github.com/whystuck/whystuck/pkg/probe"
+)
+
+// Result is how a run went.
+type Result struct {
+	// Report is the forecast with Observed and Agreed filled for every container
+	// that was told to stop.
+	Report diagnose.Report
+	// Hold are connections that the engine must not see closed: one that kills at
+	// once when its client leaves (observed.left is "kept-open"). The caller keeps
+	// them open somewhere, or closes them.
+	Hold []*os.File
+}
+
+// Run sends the stop to all containers at once, follows it to its end or to the
+// deadline, and compares. When ctx ends it leaves, and says what goes on without it.
+func (p *Prepared) Run(ctx context.Context) *Result {
+	defer p.tracer.close()
+	out := &Result{Report: p.Report}
+	takes, err := p.s.Engine.TakesStopSignal(withTimeout(ctx, p.opt.Signal != 0))
+	runs := p.runs(err == nil && takes)
+	if len(runs) == 0 {
+		return out
+	}
+	following, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go p.dispatch(following, runs)
+	p.tracer.watch(following, runs)
+	g := look.NewGroup(len(runs))
+	for _, r := range runs {
+		g.Go(func() { r.run(ctx) })
+	}
+	g.Wait()
+	for _, r := range runs {
+		if r.hold != nil {
+			out.Hold = append(out.Hold, r.hold)
+		}
+	}
+	return out
+}
+
+// withTimeout bounds the question for the API version, which is asked only where
+// it matters: an expired context answers at once.
+func withTimeout(ctx context.Context, matters bool) context.Context {
+	d := time.Second
+	if !matters {
+		d = 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}
+
+// runs are the containers that are told to stop: all but those that do not run.
+func (p *Prepared) runs(takesSignal bool) []*run {
+	var out []*run
+	serial := &sync.Mutex{}
+	for i := range p.Report.Containers {
+		c := &p.Report.Containers[i]
+		if c.Kind != evidence.KindContainer || c.ID == "" || c.Verdict == diagnose.NotRunning {
+			continue
+		}
+		out = append(out, &run{
+			p: p, c: c, t: &p.snapshot.Targets[i], acts: p.opt.acts(c, ownSignal(&p.snapshot.Targets[i]), takesSignal), serial: serial,
+			happenings: make(chan engine.Happening, 64), deaths: make(chan death, 64), signals: make(chan signalSeen, 256),
+			replies: make(chan reply, len(p.opt.Chain)+3), states: make(chan engine.State, 1),
+			survived: diagnose.Observed{Outcome: string(diagnose.Unknown), Survivors: []int{}, Events: []diagnose.ObservedEvent{}, Proof: []diagnose.Check{}},
+		})
+	}
+	return out
+}
+
+// dispatch follows the engine's events for all runs. A stream that breaks, as when
+// the engine restarts, is taken up again where it ended.
+func (p *Prepared) dispatch(ctx context.Context, runs []*run) {
+	byID := make(map[string]*run, len(runs))
+	for _, r := range runs {
+		byID[r.c.ID] = r
+	}
+	only := ""
+	if len(runs) == 1 {
+		only = runs[0].c.ID
+	}
+	since := time.Now()
+	for ctx.Err() == nil {
+		_ = p.s.Engine.Follow(ctx, only, since, func(h engine.Happening) {
+			since = h.At.Add(1)
+			if r := byID[h.ID]; r != nil {
+				select {
+				case r.happenings <- h:
+				case <-ctx.Done():
+				}
+			}
+		})
+		select {
+		case <-ctx.Done():
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// run is the stop of one container. Its own goroutine alone touches it; what others
+// see comes through the channels.
+type run struct {
+	p    *Prepared
+	c    *diagnose.Container
+	t    *evidence.Target
+	base probe.Baseline
+	acts []act
+	sent time.Time // when the first act went out
+
+	serial     *sync.Mutex // Progress is called by one run at a time
+	happenings chan engine.Happening
+	deaths     chan death
+	signals    chan signalSeen
+	replies    chan reply
+	states     chan engine.State
+
+	pending []*pendingAct
+	facts   facts
+	// survived is what becomes Observed.
+	survived diagnose.Observed
+	hold     *os.File
+}
+
+// facts are what the loop has learned.
+type facts struct {
+	asked     bool // the engine has answered some act, or was seen to act
+	stopErr   error
+	stopDone  bool // the stop came back
+	lastErr   error
+	died      bool // the engine says that it ended
+	dieCode   *int
+	diedAt    float64
+	initDied  *float64
+	killed    bool // the engine sent SIGKILL
+	polling   bool
+	deadOf    map[int]int  // the signal that a process died of, 0: it exited
+	delivered map[int]bool // processes whose handler has begun
+}
+
+// reply is how a request ended.
+type reply struct {
+	p   *pendingAct
+	err error
+}
+
+// pendingAct is a request under way.
+type pendingAct struct {
+	act
+	order *engine.Order
+	done  bool
+}
+
+func (r *run) run(ctx context.Context) {
+	limit := r.p.opt.deadline(r.c)
+	end := r.p.began.Add(limit)
+	until, cancel := context.WithDeadline(ctx, end.Add(-reserve(limit)))
+	defer cancel()
+	r.facts.deadOf, r.facts.delivered = map[int]int{}, map[int]bool{}
+	r.base = r.p.prober.Baseline(until, r.t)
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	r.watchDeaths(watching)
+	r.follow(until, ctx)
+	// The rest has the reserve, also after the caller's context ended.
+	if ctx.Err() != nil {
+		end = earlier(end, time.Now().Add(afterInterrupt))
+	}
+	last, cancelLast := context.WithDeadline(context.WithoutCancel(ctx), end)
+	defer cancelLast()
+	r.prove(last)
+	r.compare()
+	r.c.Observed = &r.survived
+}
+
+// afterInterrupt is what somebody who pressed Ctrl-C is kept waiting for the truth.
+const afterInterrupt = 1500 * time.Millisecond
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

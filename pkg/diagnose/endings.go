@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -12,6 +13,7 @@ func (c *inspection) stopForecast(o *outlook) *StopForecast {
 	f := &StopForecast{Signal: evidence.SignalName(o.sig), TimeoutSeconds: o.timeout, TimeoutSource: o.timeoutSource,
 		Outcome: string(o.verdict), ExitCode: o.code, AfterSeconds: o.after, KilledUnheard: o.unheard,
 		Command: o.command, ContainerEnds: o.ends, Then: c.then(o), Steps: o.steps}
+	f.Status, f.Freed = c.afterStop(o, f.Then)
 	if o.verdict == Stops || o.verdict == Abrupt {
 		c.lastStep(o, f)
 	}
@@ -91,18 +93,31 @@ func (c *inspection) then(o *outlook) string {
 
 // killForecast is `docker kill`: SIGKILL and no waiting for a handler.
 func (c *inspection) killForecast(o *outlook) *EndForecast {
-	f := c.killOrRemove(o, "Cannot kill container: %s: %s")
+	f := c.killOrRemove(o, "Cannot kill container: "+c.displayName()+": ")
 	f.Signal = "SIGKILL"
+	f.Status, f.Freed = c.afterKill(f)
 	return f
 }
 
 // rmForecast is `docker rm -f`.
 func (c *inspection) rmForecast(o *outlook) *EndForecast {
-	f := c.killOrRemove(o, "Could not kill running container %s, cannot remove - %s")
+	f := c.killOrRemove(o, c.rmError())
+	f.Status, f.Freed = c.afterRm(f)
 	if f.Outcome == "dies" {
 		f.Steps = append(f.Steps, Step{AtSeconds: 0, Action: "remove", Effect: "gone from docker ps -a"})
 	}
 	return f
+}
+
+// rmError is how the message of a failed docker rm -f begins. The engine's words
+// have changed (moby daemon/delete.go); where they are not known only the reason
+// is told.
+func (c *inspection) rmError() string {
+	e, k := c.host.Engine, c.t.Container
+	if e == nil || k == nil || !strings.HasPrefix(e.Version, "20.") && !strings.HasPrefix(e.Version, "19.") {
+		return ""
+	}
+	return "Could not kill running container " + k.ID + ", cannot remove - "
 }
 
 // killOrRemove is what both have in common.
@@ -118,15 +133,15 @@ func (c *inspection) killOrRemove(o *outlook, message string) *EndForecast {
 			Steps: []Step{{Action: "SIGKILL to " + c.title(c.root), Effect: c.dyingWords()}}}
 	}
 	if o.verdict == Ghost {
-		after := 2.0
+		after := float64(waitForgotten)
 		return &EndForecast{Outcome: "ghost", ContainerEnds: &no, Command: Command{Returns: true, AfterSeconds: &after, ExitStatus: status(0)},
 			Steps: []Step{{Action: "SIGKILL to " + c.title(c.root), Effect: "dies; " + name(h.p) + " lives on without a container"}}}
 	}
 	after := float64(waitExitEvent + waitDirectKill)
-	text := fmt.Sprintf(message, c.displayName(), noExitEvent)
+	text := message + noExitEvent
 	if h.leaderZombie && h.p == c.root {
 		after = waitExitEvent
-		text = c.zombieText()
+		text = message + c.zombieText()
 	}
 	cmd := Command{Returns: true, AfterSeconds: &after, ExitStatus: status(1), Error: &text}
 	if h.timeless {

@@ -18,6 +18,7 @@ const (
 	waitExitEvent  = 10 // after SIGKILL
 	waitDirectKill = 2  // after dockerd's own kill(2)
 	waitStopExtra  = 2  // only docker stop
+	waitForgotten  = 2  // the runtime's wait for what a host PID namespace keeps alive
 	waitNoSignal   = 2  // instead of the timeout, when the stop signal was refused
 )
 
@@ -357,6 +358,10 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 		o.verdict = Ghost
 		no := false
 		o.ends = &no
+		if o.after != nil {
+			after := *o.after + waitForgotten
+			o.command = returned(&after)
+		}
 		return
 	}
 	wait := waitExitEvent + waitDirectKill + waitStopExtra
@@ -375,7 +380,7 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 		o.command.ExitStatus = nil // measured 0 and 1: a race
 	}
 	if h.timeless {
-		o.command.AfterSeconds, o.command.Error = nil, nil
+		o.command.AfterSeconds, o.command.Error = nil, nil // one of two, and which is not known
 	}
 	if o.timeout < 0 && o.root.ends != catalog.EndsYes {
 		o.command = Command{Returns: false}
@@ -394,7 +399,7 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 
 // zombieText is the engine's own message for a zombie init (moby daemon/kill.go).
 func (c *inspection) zombieText() string {
-	return fmt.Sprintf("Container %s PID %d is zombie and can not be killed. Use the --init option when creating containers to run an init inside the container that forwards signals and reaps processes", c.shortID(), c.root.PID)
+	return fmt.Sprintf("container %s PID %d is zombie and can not be killed. Use the --init option when creating containers to run an init inside the container that forwards signals and reaps processes", c.shortID(), c.root.PID)
 }
 
 // lastWords says how a stop of something that does not end comes back.

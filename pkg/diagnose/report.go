@@ -168,8 +168,20 @@ type StopForecast struct {
 	KilledUnheard []int   `json:"killed_unheard"`
 	Command       Command `json:"command"`
 	ContainerEnds *bool   `json:"container_ends"`
-	Then          string  `json:"then"` // stays, restarted, removed
-	Steps         []Step  `json:"steps"`
+	// Status is what `docker ps -a` says once the command has returned: running,
+	// exited, removed; nil when not known.
+	Status *string `json:"status"`
+	Freed  *Freed  `json:"freed"` // nil where the container ends by the command
+	Then   string  `json:"then"`  // stays, restarted, removed
+	Steps  []Step  `json:"steps"`
+}
+
+// Freed is what becomes of a container that the command did not end, once the way
+// out is taken.
+type Freed struct {
+	Status   string `json:"status"`    // exited, removed
+	ExitCode *int   `json:"exit_code"` // nil when not known
+	Says     string `json:"says"`      // one clause, with what is left to do
 }
 
 // EndForecast is what `docker kill` or `docker rm -f` will do.
@@ -179,6 +191,8 @@ type EndForecast struct {
 	AfterSeconds  *float64 `json:"after_seconds,omitempty"`
 	Command       Command  `json:"command"`
 	ContainerEnds *bool    `json:"container_ends"`
+	Status        *string  `json:"status"` // as StopForecast.Status
+	Freed         *Freed   `json:"freed"`
 	Steps         []Step   `json:"steps"`
 }
 
@@ -187,7 +201,9 @@ type Command struct {
 	Returns      bool     `json:"returns"` // false: never
 	AfterSeconds *float64 `json:"after_seconds"`
 	ExitStatus   *int     `json:"exit_status"`
-	Error        *string  `json:"error"`
+	// Error is what stands in the error message; newer engines put other words
+	// around it.
+	Error *string `json:"error"`
 }
 
 // Step is one line of a timeline.

@@ -50,7 +50,9 @@ func (p *page) timeline(c diagnose.Container) {
 		p.line()
 		p.line("  ", p.fit(stopCommand(c), p.width-2))
 		p.steps(c.Stop.Steps)
-		if then := thenWords(c.Stop.Then); then != "" {
+		if f := c.Stop.Freed; f != nil {
+			p.prose(2, "let go after that: "+f.Says)
+		} else if then := thenWords(c.Stop.Then); then != "" {
 			p.line("  then: ", then)
 		}
 	}

@@ -390,7 +390,7 @@ static void m_child_write(void) { child = spawn(m_write); m_exit(); }
 
 // ---- a process that joins the PID namespace of PID -n, as nsenter does
 
-static void m_join(void)
+static void join(void)
 {
 	char ns[64];
 	snprintf(ns, sizeof ns, "/proc/%d/ns/pid", count);
@@ -398,8 +398,10 @@ static void m_join(void)
 		exit(4);
 	child = spawn(forever);
 	ready();
-	reap();
 }
+
+static void m_join(void) { join(); reap(); }
+static void m_join_hold(void) { join(); forever(); }
 
 static void *t_stat(void *arg) { struct stat st; stat(path, &st); return arg; }
 static void m_thr_stat(void) { thread(t_stat); m_exit(); }
@@ -435,6 +437,7 @@ static void m_trace_hold(void)
 		;
 }
 
+static void m_trace_idle(void) { hold(0); forever(); }
 static void m_trace_hung(void) { hold(0); raise(SIGSTOP); }
 static void m_trace_exit_hung(void) { hold(PTRACE_O_TRACEEXIT); raise(SIGSTOP); }
 
@@ -499,8 +502,10 @@ static const struct mode {
 	{"thr_write", m_thr_write, "handler: exit 0; a thread writes to -f"},
 	{"child_write", m_child_write, "handler: exit 0; a child writes to -f"},
 	{"join", m_join, "has a child in the PID namespace of PID -n"},
+	{"join_hold", m_join_hold, "the same, and never waits for it"},
 	{"trace", m_trace, "traces PID -n, passes its signals on"},
 	{"trace_hold", m_trace_hold, "traces PID -n and keeps it stopped"},
+	{"trace_idle", m_trace_idle, "the same, and never waits again"},
 	{"trace_hung", m_trace_hung, "the same, then is stopped itself"},
 	{"trace_exit_hung", m_trace_exit_hung, "the same, and holds the exit too"},
 	{"list", m_list, "prints this list"},

@@ -60,7 +60,7 @@ type lab struct {
 
 	mu   sync.Mutex
 	rows []string
-	pids []int // every process that was seen in a container, and every tracer
+	pids []int // every task that was seen in a container, and every tracer
 }
 
 func TestHang(t *testing.T) {
@@ -80,20 +80,20 @@ func TestHang(t *testing.T) {
 		}
 	})
 	slices.Sort(l.rows)
-	fmt.Printf("%-16s %-30s %-30s %-34s %s\n%s\n", "scenario", "before SIGKILL", "after SIGKILL", "docker", "freed", strings.Join(l.rows, "\n"))
+	fmt.Printf("%-20s %-28s %-28s %-40s %s\n%s\n", "scenario", "before SIGKILL", "after SIGKILL", "docker", "freed", strings.Join(l.rows, "\n"))
 	l.nobodyLeft(t)
 }
 
-// nobodyLeft: no process of ours is stopped, traced, stuck or a zombie.
+// nobodyLeft: no task of ours is stopped, traced, stuck or a zombie.
 func (l *lab) nobodyLeft(t *testing.T) {
 	for _, pid := range l.pids {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil || !bytes.Contains(stat, []byte("(siglab)")) {
-			continue
+			continue // gone, or the number is another's by now
 		}
 		_, rest, _ := bytes.Cut(stat, []byte(") "))
 		if strings.ContainsRune("DTtZ", rune(rest[0])) {
-			t.Errorf("process %d is left in state %c", pid, rest[0])
+			t.Errorf("task %d is left in state %c", pid, rest[0])
 		}
 	}
 }
@@ -113,12 +113,13 @@ func build(t *testing.T) string {
 // answerIn is how long whystuck may take, plus what a busy machine adds.
 const answerIn = 2*time.Second + 1500*time.Millisecond
 
-// ask runs whystuck --json over a container and takes its time.
-func (l *lab) ask(t *testing.T, name string) diagnose.Container {
+// ask runs whystuck --json over containers and takes its time; the answers come
+// in the order of the names.
+func (l *lab) ask(t *testing.T, names ...string) []diagnose.Container {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, l.binary, "--json", "-t", "2", name)
+	cmd := exec.CommandContext(ctx, l.binary, append([]string{"--json", "-t", "2"}, names...)...)
 	cmd.Env, cmd.WaitDelay = l.d.Env(), time.Second
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
@@ -127,21 +128,29 @@ func (l *lab) ask(t *testing.T, name string) diagnose.Container {
 	took := time.Since(start)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
-		t.Fatalf("whystuck %s: %v\n%s", name, err, errOut.String())
+		t.Fatalf("whystuck %v: %v\n%s", names, err, errOut.String())
 	}
 	var r diagnose.Report
-	if err := json.Unmarshal(out.Bytes(), &r); err != nil || len(r.Containers) != 1 {
-		t.Fatalf("whystuck --json %s: %v\n%s%s", name, err, out.String(), errOut.String())
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil || len(r.Containers) != len(names) {
+		t.Fatalf("whystuck --json %v: %v\n%s%s", names, err, out.String(), errOut.String())
 	}
 	if took > answerIn {
 		t.Errorf("whystuck took %v", took)
 	}
+	slices.SortFunc(r.Containers, func(a, b diagnose.Container) int {
+		return slices.Index(names, a.Target) - slices.Index(names, b.Target)
+	})
 	l.mu.Lock()
-	for _, p := range r.Containers[0].Processes {
-		l.pids = append(l.pids, p.PID)
+	defer l.mu.Unlock()
+	for _, c := range r.Containers {
+		for _, p := range c.Processes {
+			l.pids = append(l.pids, p.PID)
+			for _, t := range p.Tasks {
+				l.pids = append(l.pids, t.TID)
+			}
+		}
 	}
-	l.mu.Unlock()
-	return r.Containers[0]
+	return r.Containers
 }
 
 // record writes a capture into the directory that WHYSTUCK_RECORD names: test data

@@ -3,39 +3,50 @@ package hang
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
 )
 
-// scene is one container that hangs, or looks as if.
+// scene is one container that hangs, or looks as if; or three of them in the
+// same condition, one for each docker command.
 type scene struct {
 	name string
-	run  []string // docker run's flags, image and command; DIR is the directory that prepare made
-	// prepare makes what the container hangs on; after is for the running one.
+	// run is docker run's flags, image and command; DIR is the directory that
+	// prepare made, WHO the container's part of the name.
+	run []string
+	// prepare makes what the containers hang on; after is for each that runs.
 	prepare, after func(t *testing.T, l *lab, p *played)
 
-	before, dead said
+	before, dead said // dead: not asked where conf is ""
 	// killable: SIGKILL ends it, so it must not be called stuck, or only as an
 	// assumption.
 	killable bool
 	// accused: docker cannot end it all the same, so it may be called stuck.
 	accused bool
-	// docker is the command that sends SIGKILL, "stop" or "kill"; "": the test
-	// itself does. Its time and exit status are held against the forecast.
-	docker string
+	// docker are the commands that send SIGKILL, in parallel, each to a container
+	// of its own; nil: the test itself does. All that is told of them is held
+	// against what they do.
+	docker []string
+	// race: docker's own answer is one (of stop, or of all), and not held.
+	race []string
+	// never: the commands do not return before the way out is taken.
+	never bool
+	// again: once given up, the commands are given again to what is left.
+	again bool
 	// fix is in the command that is taken as the way out; "": free is.
 	fix  string
 	free func(p *played) error
 }
+
+// commands are stop, kill and rm -f: what a user has.
+var commands = []string{"stop", "kill", "rm"}
 
 // said is what whystuck has to say.
 type said struct {
@@ -45,16 +56,23 @@ type said struct {
 	shows   []string         // in its evidence, summary or fixes; DIR is replaced
 }
 
-// played is a scene at work.
+// played is one container of a scene at work.
 type played struct {
 	name, dir string
-	pid       int // of the container's init
-	other     int // of whoever holds it (a tracer, a server, an intruder's parent)
+	command   string // the docker command that it gets, "": none
+	pid       int    // of the container's init
+	other     int    // of whoever holds it (a tracer, a server, an intruder's parent)
 	// heal ends the hang, whatever it is; it runs at the end, or at the deadline,
 	// or at both. tidy comes after the container is gone. Both run backwards.
 	heal, tidy []func()
 	more       []string // other containers
+
+	before, dead diagnose.Container
+	done         *ended
 }
+
+// file is what its capture is called.
+func (p *played) file(when string) string { return p.name + "-" + when }
 
 // first is the first container of a scene of several.
 func (p *played) first() string {
@@ -65,34 +83,116 @@ func (p *played) first() string {
 }
 
 // deadline is when the recovery runs, whatever the scene is doing.
-const deadline = 100 * time.Second
+const deadline = 110 * time.Second
 
 func (l *lab) play(t *testing.T, s scene) {
-	p := &played{name: "hang-" + s.name}
+	set := s.cast()
+	l.recover(t, set)
+	if s.prepare != nil {
+		s.prepare(t, l, set[0])
+	}
+	for _, p := range set {
+		p.dir, p.other = set[0].dir, set[0].other
+		l.start(t, s, p)
+	}
+	time.Sleep(300 * time.Millisecond)
+	for _, p := range set {
+		if s.after != nil {
+			s.after(t, l, p)
+		}
+	}
+	time.Sleep(5300 * time.Millisecond) // from 5 s on a wait is a long one
+	for i, c := range l.ask(t, names(set)...) {
+		set[i].before = c
+		l.record(t, set[i].name, set[i].file("before"))
+		s.hold(t, set[i], "before SIGKILL", s.before, c)
+	}
+	l.kill(t, s, set)
+	if !s.killable && s.dead.conf != "" {
+		for i, c := range l.ask(t, names(set)...) {
+			set[i].dead = c
+			l.record(t, set[i].name, set[i].file("killed"))
+			s.hold(t, set[i], "after SIGKILL", s.dead, c)
+		}
+	}
+	// Docker gives up on its own before the way out is taken.
+	for _, p := range set {
+		l.returned(t, s, p)
+		l.row(s, p)
+	}
+	if s.again {
+		l.playAgain(t, s, set)
+	}
+	if s.killable {
+		return
+	}
+	typed := map[string]bool{}
+	for _, p := range set {
+		s.letGo(t, p, typed)
+	}
+	for _, p := range set {
+		l.freed(t, s, p)
+	}
+}
+
+// cast is one container for each command.
+func (s *scene) cast() []*played {
+	if len(s.docker) < 2 {
+		p := &played{name: "hang-" + s.name}
+		if len(s.docker) == 1 {
+			p.command = s.docker[0]
+		}
+		return []*played{p}
+	}
+	var set []*played
+	for _, c := range s.docker {
+		set = append(set, &played{name: "hang-" + s.name + "-" + c, command: c})
+	}
+	return set
+}
+
+func names(set []*played) []string {
+	var out []string
+	for _, p := range set {
+		out = append(out, p.name)
+	}
+	return out
+}
+
+// recover heals the scene at its end or deadline, and removes what it made.
+func (l *lab) recover(t *testing.T, set []*played) {
 	heal := sync.OnceFunc(func() {
-		for _, f := range slices.Backward(p.heal) {
-			f()
+		for _, p := range slices.Backward(set) {
+			for _, f := range slices.Backward(p.heal) {
+				f()
+			}
 		}
 	})
 	watchdog := time.AfterFunc(deadline, heal)
 	t.Cleanup(func() {
 		watchdog.Stop()
 		heal()
-		for _, name := range append(p.more, p.name) {
-			if _, errOut, code := l.d.Docker(context.Background(), "rm", "-f", "-v", name); code != 0 {
-				t.Errorf("removing %s: %s", name, errOut)
+		for _, p := range set {
+			for _, name := range append(p.more, p.name) {
+				if _, errOut, code := l.d.Docker(context.Background(), "rm", "-f", "-v", name); code != 0 && !strings.Contains(errOut, "No such container") {
+					t.Errorf("removing %s: %s", name, errOut)
+				}
 			}
 		}
-		for _, f := range slices.Backward(p.tidy) {
-			f()
+		for _, p := range slices.Backward(set) {
+			for _, f := range slices.Backward(p.tidy) {
+				f()
+			}
 		}
 	})
-	if s.prepare != nil {
-		s.prepare(t, l, p)
-	}
+}
+
+// start runs the container.
+func (l *lab) start(t *testing.T, s scene, p *played) {
+	t.Helper()
 	run := []string{"--name", p.name}
 	for _, a := range s.run {
-		run = append(run, strings.ReplaceAll(a, "DIR", p.dir))
+		run = append(run, strings.NewReplacer("DIR", p.dir, "WHO", p.command).Replace(a))
 	}
 	if _, err := l.d.Run(t.Context(), run...); err != nil {
 		t.Fatal(err)
@@ -101,29 +201,6 @@ func (l *lab) play(t *testing.T, s scene) {
 	l.mu.Lock()
 	l.pids = append(l.pids, p.pid)
 	l.mu.Unlock()
-	time.Sleep(300 * time.Millisecond)
-	if s.after != nil {
-		s.after(t, l, p)
-	}
-	time.Sleep(5300 * time.Millisecond) // from 5 s on a wait is a long one
-	before := l.ask(t, p.name)
-	l.record(t, p.name, s.name+"-before")
-	s.hold(t, p, "before SIGKILL", s.before, before)
-	done := l.kill(t, s, p)
-	if s.killable {
-		l.held(t, s, before, done, "-", p)
-		return
-	}
-	dead := l.ask(t, p.name)
-	l.record(t, p.name, s.name+"-killed")
-	s.hold(t, p, "after SIGKILL", s.dead, dead)
-	// Docker gives up on its own before the way out is taken.
-	<-done.returned
-	l.held(t, s, before, done, words(dead), p)
-	s.letGo(t, p, before, dead)
-	if !eventually(8*time.Second, func() bool { return gone(p.pid) }) {
-		t.Errorf("the way out did not free it")
-	}
 }
 
 func words(c diagnose.Container) string {
@@ -151,7 +228,7 @@ func (s *scene) hold(t *testing.T, p *played, when string, want said, got diagno
 		t.Errorf("%s: no finding %s in %s", when, want.code, words(got))
 	}
 	for _, w := range want.shows {
-		w = strings.NewReplacer("DIR", p.dir, "OTHER", fmt.Sprint(p.other), "FIRST", p.first()).Replace(w)
+		w = strings.NewReplacer("DIR", p.dir, "WHO", p.command, "OTHER", fmt.Sprint(p.other), "FIRST", p.first()).Replace(w)
 		if !strings.Contains(text, w) {
 			t.Errorf("%s: %q is not said in\n%s", when, w, text)
 		}
@@ -177,78 +254,9 @@ func everything(c diagnose.Container) string {
 	return b.String()
 }
 
-// ended is how the command that killed came back.
-type ended struct {
-	returned chan struct{}
-	seconds  float64
-	status   int
-	errOut   string
-}
-
-// kill sends SIGKILL the scene's way and returns once it has had its effect.
-func (l *lab) kill(t *testing.T, s scene, p *played) *ended {
-	d := &ended{returned: make(chan struct{})}
-	if s.docker == "" {
-		if err := syscall.Kill(p.pid, syscall.SIGKILL); err != nil {
-			t.Errorf("killing PID %d: %v", p.pid, err)
-		}
-		close(d.returned)
-		time.Sleep(500 * time.Millisecond)
-		return d
-	}
-	args, wait := []string{s.docker, p.name}, 1500*time.Millisecond
-	if s.docker == "stop" {
-		args, wait = []string{"stop", "-t", "2", p.name}, 4*time.Second
-	}
-	go func() {
-		defer close(d.returned)
-		start := time.Now()
-		_, d.errOut, d.status = l.d.Docker(context.Background(), args...)
-		d.seconds = time.Since(start).Seconds()
-	}()
-	time.Sleep(wait)
-	return d
-}
-
-// held compares the command with its forecast, and a killable one's end.
-func (l *lab) held(t *testing.T, s scene, before diagnose.Container, d *ended, dead string, p *played) {
-	<-d.returned
-	row := "-"
-	if s.docker != "" {
-		forecast := before.Stop.Command
-		if s.docker == "kill" {
-			forecast = before.Kill.Command
-		}
-		row = fmt.Sprintf("%s %.1f s rc %d", s.docker, d.seconds, d.status)
-		if forecast.AfterSeconds == nil {
-			row += ", time not told"
-		} else {
-			row += fmt.Sprintf(", told %.0f s", *forecast.AfterSeconds)
-			if math.Abs(*forecast.AfterSeconds-d.seconds) > 2 {
-				t.Errorf("docker %s took %.1f s, forecast %.1f", s.docker, d.seconds, *forecast.AfterSeconds)
-			}
-		}
-		if forecast.ExitStatus != nil && *forecast.ExitStatus != d.status {
-			t.Errorf("docker %s: exit status %d, forecast %d\n%s", s.docker, d.status, *forecast.ExitStatus, d.errOut)
-		}
-	}
-	free := s.fix
-	if free == "" {
-		free = "by the test"
-	}
-	if s.killable {
-		free = "died of SIGKILL"
-		if !eventually(3*time.Second, func() bool { return gone(p.pid) }) {
-			t.Errorf("SIGKILL did not end it: no control at all")
-		}
-	}
-	l.mu.Lock()
-	l.rows = append(l.rows, fmt.Sprintf("%-16s %-30s %-30s %-34s %s", s.name, words(before), dead, row, free))
-	l.mu.Unlock()
-}
-
 // letGo runs the way out: a command that whystuck printed.
-func (s *scene) letGo(t *testing.T, p *played, answers ...diagnose.Container) {
+// Containers that hang on the same thing are freed together.
+func (s *scene) letGo(t *testing.T, p *played, typed map[string]bool) {
 	if s.fix == "" {
 		if err := s.free(p); err != nil {
 			t.Errorf("the way out: %v", err)
@@ -256,7 +264,7 @@ func (s *scene) letGo(t *testing.T, p *played, answers ...diagnose.Container) {
 		return
 	}
 	cmd := ""
-	for _, a := range answers {
+	for _, a := range []diagnose.Container{p.before, p.dead} {
 		for _, f := range a.Findings {
 			for _, x := range f.Fixes {
 				if strings.Contains(x.Command, s.fix) {
@@ -269,6 +277,10 @@ func (s *scene) letGo(t *testing.T, p *played, answers ...diagnose.Container) {
 		t.Errorf("no fix with %q was printed", s.fix)
 		return
 	}
+	if typed[cmd] {
+		return
+	}
+	typed[cmd] = true
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "sh", "-c", cmd).CombinedOutput()

@@ -2,6 +2,7 @@ package hang
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -75,8 +76,11 @@ func ext4(t *testing.T, _ *lab, p *played) {
 	sh(t, fmt.Sprintf("truncate -s 16M %s; mkfs.ext4 -q -F %s; mount -o loop,noatime %s %s", image, image, image, dir))
 }
 
-// freeze freezes it; the guard thaws.
+// freeze freezes it, once for all who hang on it; the guard thaws.
 func freeze(t *testing.T, _ *lab, p *played) {
+	if p.command != "" && p.command != commands[0] {
+		return
+	}
 	thaw := guard(t, "fsfreeze -u "+p.dir+" 2>/dev/null; true")
 	p.heal = append(p.heal, thaw)
 	sh(t, "fsfreeze -f "+p.dir)
@@ -84,8 +88,8 @@ func freeze(t *testing.T, _ *lab, p *played) {
 
 // ---- FUSE
 
-// silent is a directory whose files are never answered for: "hang" hangs in
-// LOOKUP, "read" in READ, "exec" in OPEN.
+// silent is a directory whose files are never answered for: "hang" and all that
+// begins so hangs in LOOKUP, "read" in READ, "exec" in OPEN.
 type silent struct {
 	fs.Inode
 	open chan struct{}
@@ -105,11 +109,11 @@ var (
 )
 
 func (r *silent) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
-	switch name {
-	case "hang":
+	switch {
+	case strings.HasPrefix(name, "hang"):
 		<-r.open
 		return nil, syscall.ENOENT
-	case "read", "exec":
+	case name == "read" || name == "exec":
 		out.Attr.Mode, out.Attr.Size = syscall.S_IFREG|0o755, 4096
 		return r.NewInode(ctx, &silentFile{open: r.open, exec: name == "exec"}, fs.StableAttr{Mode: syscall.S_IFREG}), 0
 	}
@@ -266,6 +270,43 @@ func hold(mode string) func(*testing.T, *lab, *played) {
 func joinStopped(t *testing.T, l *lab, p *played) {
 	hold("join")(t, l, p)
 	if err := syscall.Kill(p.other, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stopShim stops the container's shim: what dockerd asks of it hangs.
+func stopShim(t *testing.T, _ *lab, p *played) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state string
+	if _, err := fmt.Sscanf(string(stat[bytes.LastIndexByte(stat, ')')+2:]), "%s %d", &state, &p.other); err != nil {
+		t.Fatal(err)
+	}
+	if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.other)); !strings.HasPrefix(string(comm), "containerd-shim") {
+		t.Fatalf("PID %d is %s, no shim", p.other, comm)
+	}
+	p.heal = append(p.heal, guard(t, fmt.Sprintf("kill -CONT %d", p.other)))
+	if err := syscall.Kill(p.other, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// goOn continues whoever holds the container.
+func goOn(p *played) error { return syscall.Kill(p.other, syscall.SIGCONT) }
+
+// stopChild stops the child of the container's init.
+func stopChild(t *testing.T, _ *lab, p *played) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.pid, p.pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var child int
+	if _, err := fmt.Sscan(string(b), &child); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(child, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 }

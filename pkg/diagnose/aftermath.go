@@ -1,0 +1,100 @@
+package diagnose
+
+import (
+	"fmt"
+
+	"github.com/whystuck/whystuck/pkg/catalog"
+)
+
+// What docker ps -a says of a container.
+const (
+	bookedRunning = "running"
+	bookedExited  = "exited"
+	bookedRemoved = "removed"
+)
+
+// afterStop is what docker ps -a says once docker stop has returned, and what
+// becomes of a container that it did not end.
+func (c *inspection) afterStop(o *outlook, then string) (*string, *Freed) {
+	switch {
+	case o.ends == nil || !o.command.Returns:
+		return nil, nil
+	case *o.ends && then == "restarted":
+		return text(bookedRunning), nil
+	case *o.ends && then == "removed":
+		return text(bookedRemoved), nil
+	case *o.ends:
+		return text(bookedExited), nil
+	case o.verdict == Ghost:
+		return text(bookedExited), leftAlone(bookedExited)
+	case o.command.ExitStatus == nil:
+		return nil, nil
+	case *o.command.ExitStatus == 0:
+		return text(bookedExited), &Freed{Status: bookedExited, Says: "its processes end, and the shim stays behind"}
+	}
+	return text(bookedRunning), c.letGo(c.freedCode(o), "")
+}
+
+// afterKill is the same for docker kill.
+func (c *inspection) afterKill(f *EndForecast) (*string, *Freed) {
+	switch {
+	case f.ContainerEnds == nil || !f.Command.Returns:
+		return nil, nil
+	case *f.ContainerEnds && c.autoRemoved():
+		return text(bookedRemoved), nil
+	case *f.ContainerEnds:
+		return text(bookedExited), nil
+	case f.Outcome == string(Ghost):
+		return text(bookedExited), leftAlone(bookedExited)
+	}
+	return text(bookedRunning), c.letGo(status(137), "")
+}
+
+// afterRm is the same for docker rm -f, which has to be repeated when it failed.
+func (c *inspection) afterRm(f *EndForecast) (*string, *Freed) {
+	switch {
+	case f.ContainerEnds == nil || !f.Command.Returns:
+		return nil, nil
+	case *f.ContainerEnds:
+		return text(bookedRemoved), nil
+	case f.Outcome == string(Ghost):
+		return text(bookedRemoved), leftAlone(bookedRemoved)
+	}
+	return text(bookedRunning), c.letGo(status(137), "; docker rm has to be repeated")
+}
+
+// letGo: SIGKILL is pending, so the container ends as soon as it can.
+func (c *inspection) letGo(code *int, more string) *Freed {
+	if c.autoRemoved() {
+		return &Freed{Status: bookedRemoved, ExitCode: code, Says: "it ends at once and is removed (--rm)"}
+	}
+	says := "it ends at once"
+	if code != nil {
+		says += fmt.Sprintf(", exit code %d", *code)
+	}
+	return &Freed{Status: bookedExited, ExitCode: code, Says: says + more}
+}
+
+// leftAlone: the engine has let go of what hangs.
+func leftAlone(booked string) *Freed {
+	return &Freed{Status: booked, Says: "what hung ends by itself; the engine takes no part in it"}
+}
+
+// freedCode is the exit code after a stop that gave up: the init's own where it
+// ended before SIGKILL came and only its namespace did not empty, else 137.
+func (c *inspection) freedCode(o *outlook) *int {
+	for i := range o.hangs {
+		if o.hangs[i].p == c.root {
+			return status(137)
+		}
+	}
+	switch {
+	case o.root.ends == catalog.EndsNo || c.frozenAbove():
+		return status(137)
+	case o.root.ends == catalog.EndsYes && o.root.after <= float64(o.timeout):
+		return o.root.code
+	}
+	return nil // its handler decides
+}
+
+func (c *inspection) autoRemoved() bool { return c.t.Container != nil && c.t.Container.AutoRemove }

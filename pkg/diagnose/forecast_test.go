@@ -59,6 +59,52 @@ func checkCommand(t *testing.T, what string, got Command, after float64, status 
 	}
 }
 
+// TestTracerTimes: when docker gives up depends on what the tracer asked for; what
+// the kernel does not tell is not told. Measured with tracers that do not wait.
+func TestTracerTimes(t *testing.T) {
+	held := func(k *evidence.Kernel, stack ...string) proc {
+		return proc{pid: 100, ns: 1, call: "pause", state: "t", change: func(p *evidence.Process) {
+			p.TracerPID, p.TracerState, p.Kernel, p.Tasks[0].Stack = 7, "T", k, stack
+		}}
+	}
+	asked := func(atExit bool) *evidence.Kernel {
+		return &evidence.Kernel{Tasks: []evidence.KernelTask{{TID: 100, HeldAtExit: atExit}}}
+	}
+	cases := []struct {
+		name       string
+		q          proc
+		stop, kill float64 // 0: not told
+		says       string
+	}{
+		{"it keeps the zombie", held(asked(false)), 15, 10, "is zombie and can not be killed"},
+		{"it holds the exit", held(asked(true)), 17, 12, noExitEvent},
+		{"it holds the exit already", held(nil, "ptrace_stop", "ptrace_notify", "do_exit"), 17, 12, noExitEvent},
+		{"/proc alone", held(nil), 0, 0, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			three := 3
+			got := Judge(snapshot(c.q), Options{Timeout: &three}).Containers[0]
+			want(t, got, Stuck, Likely)
+			for what, x := range map[string]struct {
+				Command
+				after float64
+			}{"stop": {got.Stop.Command, c.stop}, "kill": {got.Kill.Command, c.kill}, "rm": {got.Rm.Command, c.kill}} {
+				if c.says == "" {
+					if x.AfterSeconds != nil || x.Error != nil {
+						t.Errorf("%s: more is told than is known: %+v", what, x.Command)
+					}
+					continue
+				}
+				checkCommand(t, what, x.Command, x.after, 1)
+				if x.Error == nil || !strings.Contains(*x.Error, c.says) {
+					t.Errorf("%s: %v", what, x.Error)
+				}
+			}
+		})
+	}
+}
+
 // TestKillable: a D that SIGKILL ends is not accused, a transient one neither.
 func TestKillable(t *testing.T) {
 	inD := func(stack []string, change func(*evidence.Process)) proc {
@@ -117,6 +163,11 @@ func TestStates(t *testing.T) {
 		{"running under a stopped tracer", state("S", func(p *evidence.Process) { p.TracerPID, p.TracerState = 7, "T" }), Stuck, Likely, "WS203"},
 		{"zombie leader", state("Z", func(p *evidence.Process) { p.Tasks = append(p.Tasks, thread(101, "futex")) }), Stuck, Likely, "WS206"},
 		{"emptying its namespace", state("S", func(p *evidence.Process) {
+			p.Flags, p.Tasks[0].Stack = pfExiting, []string{"do_wait", "zap_pid_ns_processes"}
+		}), Stuck, Certain, "WS205"},
+		{"emptying its namespace, looked at by BPF", state("S", func(p *evidence.Process) {
+			yes, no := true, false
+			p.Kernel = &evidence.Kernel{GroupExit: &yes, Unkillable: &no}
 			p.Flags, p.Tasks[0].Stack = pfExiting, []string{"do_wait", "zap_pid_ns_processes"}
 		}), Stuck, Certain, "WS205"},
 	}

@@ -37,7 +37,7 @@ func (c *inspection) hangs() []hang {
 		}
 		for j := range p.Tasks {
 			if h := c.taskHang(p, &p.Tasks[j]); h != nil {
-				h.leaderZombie = p == c.root && p.Tasks[j].TID != p.PID && p.State != "D"
+				h.leaderZombie = h.leaderZombie || p == c.root && p.Tasks[j].TID != p.PID && p.State != "D"
 				out = append(out, *h)
 			}
 		}
@@ -113,10 +113,21 @@ func tracerHangs(p *evidence.Process) bool {
 
 // hangTraced: SIGKILL ends the stop, but a tracer that does not wait keeps the
 // dead task (state Z), or holds it once more at its exit (PTRACE_O_TRACEEXIT,
-// state t). Which of both stands in no file, and decides when docker gives up.
+// state t). Which of both decides when docker gives up, and stands in no file
+// before it has happened: only the kernel itself tells.
 func (c *inspection) hangTraced(p *evidence.Process, t *evidence.Task) *hang {
-	return &hang{p: p, t: t, code: "WS203", conf: Likely, timeless: true,
+	h := &hang{p: p, t: t, code: "WS203", conf: Likely,
 		says: fmt.Sprintf("its tracer, PID %d, does not let it go", p.TracerPID)}
+	switch k := kernelTask(p, t.TID); {
+	case slices.Contains(t.Stack, "do_exit") || k != nil && k.HeldAtExit:
+		h.says = fmt.Sprintf("its tracer, PID %d, holds it at its exit", p.TracerPID)
+	case k != nil && t.TID == p.PID:
+		h.leaderZombie = true
+		h.says = fmt.Sprintf("its tracer, PID %d, does not wait for it: it dies and stays a zombie", p.TracerPID)
+	default:
+		h.timeless = true
+	}
+	return h
 }
 
 // hangD is for uninterruptible sleep. /proc shows D for killable sleeps too.

@@ -170,7 +170,7 @@ func (c *inspection) needs(n *Need, p *evidence.Process, sig int) {
 	if p.Signals == nil || p.State == "Z" || p.Brief { // a brief one's twin is asked in its place
 		return
 	}
-	n.Kernel = n.Kernel || kernelTells(p)
+	n.Kernel = n.Kernel || kernelTells(p) || p.Kernel == nil && tracerHangs(p)
 	for i := range p.Tasks {
 		if inSigwait(&p.Tasks[i]) {
 			n.Memory = n.Memory || p.Tasks[i].Awaited == nil

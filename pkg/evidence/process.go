@@ -197,6 +197,8 @@ type KernelTask struct {
 	Pending     SigSet `json:"pending"`
 	// Blocker is the TID that owns the lock it waits for, 0: not known.
 	Blocker int `json:"blocker,omitempty"`
+	// HeldAtExit: its tracer asked to stop it at its exit (PTRACE_O_TRACEEXIT).
+	HeldAtExit bool `json:"held_at_exit,omitempty"`
 }
 
 // Inside is what a program's own file and memory say of its signal handling.

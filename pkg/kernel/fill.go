@@ -14,6 +14,10 @@ const (
 	signalUnkillable = 0x40
 )
 
+// ptTraceExit is PTRACE_O_TRACEEXIT in task->ptrace: the tracer's options from
+// PT_OPT_FLAG_SHIFT on (include/linux/ptrace.h).
+const ptTraceExit = 0x40 << 3
+
 // nsPerTick: StartTicks are of 1/100 s (USER_HZ on all but Alpha), cut off as
 // nsec_to_clock_t() does.
 const nsPerTick = 1_000_000_000 / 100
@@ -64,6 +68,7 @@ func (t task) evidence() evidence.KernelTask {
 		RealBlocked: evidence.SigSet(t.realBlocked),
 		Pending:     evidence.SigSet(t.pending),
 		Blocker:     int(t.blocker),
+		HeldAtExit:  t.ptrace&ptTraceExit != 0,
 	}
 }
 

@@ -14,7 +14,7 @@ const (
 	recordActions = 2
 
 	recordHead    = 16 // four 32-bit words
-	recordTaskLen = recordHead + 7*8
+	recordTaskLen = recordHead + 8*8
 	actionsMax    = 4096
 	lastIgnore    = 1 // SIG_DFL is 0, SIG_IGN 1; more is a handler's address
 )
@@ -29,6 +29,7 @@ type task struct {
 	realBlocked        uint64
 	pending            uint64
 	sharedPending      uint64
+	ptrace             uint64 // task->ptrace
 }
 
 // action is an entry of sighand->action that has a handler.
@@ -97,7 +98,7 @@ func (g *group) add(rec []byte) {
 	g.tasks = append(g.tasks, task{
 		tgid: word(rec, 4), tid: word(rec, 8), blocker: word(rec, 12),
 		state: u64(0), startNS: u64(1), signalFlags: u64(2),
-		blocked: u64(3), realBlocked: u64(4), pending: u64(5), sharedPending: u64(6),
+		blocked: u64(3), realBlocked: u64(4), pending: u64(5), sharedPending: u64(6), ptrace: u64(7),
 	})
 }
 

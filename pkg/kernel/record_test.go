@@ -18,7 +18,7 @@ func words(v ...any) []byte {
 }
 
 func taskBytes(tgid, tid uint32) []byte {
-	return words(uint32(recordTask), tgid, tid, uint32(9), []uint64{1, 2, 3, 4, 5, 6, 7})
+	return words(uint32(recordTask), tgid, tid, uint32(9), []uint64{1, 2, 3, 4, 5, 6, 7, 8})
 }
 
 // actionBytes: two actions of 24 bytes, with the flags first as MIPS has it.
@@ -33,7 +33,7 @@ func TestReadRecords(t *testing.T) {
 	if err := readRecords(bufio.NewReader(bytes.NewReader(stream)), got, func(pid int) bool { return pid == 7 }); err != nil {
 		t.Fatal(err)
 	}
-	one := task{tgid: 7, tid: 7, blocker: 9, state: 1, startNS: 2, signalFlags: 3, blocked: 4, realBlocked: 5, pending: 6, sharedPending: 7}
+	one := task{tgid: 7, tid: 7, blocker: 9, state: 1, startNS: 2, signalFlags: 3, blocked: 4, realBlocked: 5, pending: 6, sharedPending: 7, ptrace: 8}
 	two := one
 	two.tid = 70
 	want := map[int]*group{7: {

@@ -78,6 +78,7 @@ struct signal_struct {
 struct task_struct {
 	unsigned int __state;
 	unsigned int flags;
+	unsigned int ptrace;
 	int tgid;
 	struct pid *thread_pid;
 	struct task_struct *group_leader;
@@ -130,6 +131,7 @@ struct task_record {
 	__u64 real_blocked;
 	__u64 pending;
 	__u64 shared_pending;
+	__u64 ptrace; // PT_ flags; the tracer's options from bit 3 on
 };
 
 // An action_record is followed by size bytes of sighand->action, entry 0 being
@@ -314,6 +316,7 @@ int dump_task(struct bpf_iter__task *ctx)
 	r.real_blocked = BPF_CORE_READ(task, real_blocked.sig[0]);
 	r.pending = BPF_CORE_READ(task, pending.signal.sig[0]);
 	r.shared_pending = BPF_CORE_READ(task, signal, shared_pending.signal.sig[0]);
+	r.ptrace = BPF_CORE_READ(task, ptrace);
 	if (r.state & TASK_UNINTERRUPTIBLE)
 		r.blocker = lock_owner(task, &own->view);
 	bpf_seq_write(seq, &r, sizeof(r));

@@ -37,12 +37,18 @@ func (q *question) addTo(f *pflag.FlagSet) {
 	q.addEngineTo(f)
 }
 
-// addEngineTo defines the flags that say which engine.
+// addEngineTo defines the flags that say which engine, and where its files are.
 func (q *question) addEngineTo(f *pflag.FlagSet) {
-	f.StringVarP(&q.host, "host", "H", "", "the engine's `socket` (default: as docker, from DOCKER_HOST or the context)")
-	f.StringVarP(&q.context, "context", "c", "", "the docker `context` to use")
+	q.addAddressTo(f, "c")
 	f.StringVar(&q.dataRoot, "data-root", "", "the engine's data `directory`, for when it does not answer")
 	f.StringVar(&q.execRoot, "exec-root", "", "the engine's run-time state `directory`, for when it does not answer")
+}
+
+// addAddressTo defines those that say which engine; c is the short one of
+// --context, which docker run has for something else.
+func (q *question) addAddressTo(f *pflag.FlagSet, c string) {
+	f.StringVarP(&q.host, "host", "H", "", "the engine's `socket` (default: as docker, from DOCKER_HOST or the context)")
+	f.StringVarP(&q.context, "context", c, "", "the docker `context` to use")
 }
 
 // addFromTo defines --from, for the commands that can work on a capture.

@@ -31,7 +31,7 @@ const rootExample = `  whystuck web                     why will "docker stop we
 
 // reserved are words that later versions may make commands of. Judging a
 // container by that name now would change its meaning then.
-var reserved = []string{"watch", "image", "orphans"}
+var reserved = []string{"watch", "orphans"}
 
 // asking is the root command: it judges what it is given.
 type asking struct {
@@ -65,7 +65,7 @@ func newRoot(a *app) *cobra.Command {
 	})
 	cmd.SetVersionTemplate("whystuck {{.Version}}\n")
 	r.addFlags(cmd)
-	cmd.AddCommand(newStop(a), newCapture(a), newSignals(a), newExplain(a), newVersion(a), newCompletion(a))
+	cmd.AddCommand(newStop(a), newCapture(a), newSignals(a), newImage(a), newExplain(a), newVersion(a), newCompletion(a))
 	return cmd
 }
 

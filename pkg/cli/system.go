@@ -17,10 +17,12 @@ type System struct {
 	Out, Err io.Writer
 	// Terminal tells whether Out is a terminal, and its width in columns (0: not known).
 	Terminal func() (width int, ok bool)
-	Getenv   func(string) string
-	HomeDir  string
-	TempDir  string // where the capture of a bug is put
-	Now      func() time.Time
+	// ErrTerminal tells whether Err is a terminal; nil: it is not.
+	ErrTerminal func() bool
+	Getenv      func(string) string
+	HomeDir     string
+	TempDir     string // where the capture of a bug is put
+	Now         func() time.Time
 	// Proc and Sys are the roots of the kernel's file systems; "": /proc and /sys.
 	Proc, Sys string
 	// Version of the program; "": taken from the build.
@@ -32,12 +34,13 @@ func Host(version string) System {
 	home, _ := os.UserHomeDir() // unset in some service managers: then there is no docker config to read
 	return System{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		Terminal: stdoutTerminal,
-		Getenv:   os.Getenv,
-		HomeDir:  home,
-		TempDir:  os.TempDir(),
-		Now:      time.Now,
-		Version:  version,
+		Terminal:    stdoutTerminal,
+		ErrTerminal: func() bool { return term.IsTerminal(int(os.Stderr.Fd())) },
+		Getenv:      os.Getenv,
+		HomeDir:     home,
+		TempDir:     os.TempDir(),
+		Now:         time.Now,
+		Version:     version,
 	}
 }
 

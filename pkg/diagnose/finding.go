@@ -57,6 +57,11 @@ var titles = map[string]struct{ title, severity string }{
 	"WS501": {"odd stop signal", SeverityWarning},
 	"WS502": {"unusual stop timeout", SeverityWarning},
 	"WS503": {"STOPSIGNAL SIGKILL", SeverityWarning},
+	"WS530": {"it ended before it was ready", SeverityError},
+	"WS531": {"it did not become ready", SeverityError},
+	"WS532": {"foretold otherwise than seen: our bug", SeverityError},
+	"WS533": {"the container could not be started", SeverityError},
+	"WS535": {"not the same every time", SeverityWarning},
 }
 
 // newFinding starts a finding of a rule about a process (nil: about none).

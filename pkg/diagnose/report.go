@@ -101,6 +101,10 @@ type Container struct {
 	// Agreed tells whether Observed is what was forecast; nil where nothing was
 	// observed, or nothing was forecast.
 	Agreed *bool `json:"agreed,omitempty"`
+
+	// Startup and Runs are of `image` alone.
+	Startup *Startup `json:"startup,omitempty"`
+	Runs    []Run    `json:"runs,omitempty"` // with --repeat
 }
 
 // Observed is how a stop went.

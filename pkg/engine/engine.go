@@ -5,8 +5,9 @@
 //
 // Looking changes nothing: the only calls that are made for it are ping, list,
 // inspect and events. What acts is kept apart: act.go and docker_act.go (stop, kill)
-// are called by package stop alone. It is not for looking at processes (probe) and does not judge. The
-// Docker SDK is imported by docker.go alone.
+// are called by package stop alone; run.go and docker_run.go (create, start, remove)
+// belong to the type Runner, for package smoke. It is not for looking at processes
+// (probe) and does not judge. The Docker SDK's client is imported by docker.go alone.
 package engine
 
 import (

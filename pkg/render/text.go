@@ -131,7 +131,7 @@ func headParts(name, image string, pid int) []string {
 		return []string{number}
 	}
 	parts := []string{name}
-	if image != "" {
+	if image != "" && image != name { // an image that is tried is named for itself
 		parts = append(parts, image)
 	}
 	if pid > 0 {

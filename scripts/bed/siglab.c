@@ -332,7 +332,19 @@ static void reap(void)
 }
 
 static void m_fork_wait(void) { child = spawn(m_exit); reap(); }
-static void m_fork_forward(void) { handle(sig, on_forward, 0); child = spawn(m_exit); reap(); }
+static void m_unblock_exit(void) { handle(sig, on_exit0, 0); mask(SIG_UNBLOCK, sig); m_exit(); }
+
+// The signal is blocked until the child is known: a handler before that would
+// signal process group 0, itself in it, for ever.
+static void m_fork_forward(void)
+{
+	mask(SIG_BLOCK, sig);
+	child = spawn(m_unblock_exit);
+	handle(sig, on_forward, 0);
+	mask(SIG_UNBLOCK, sig);
+	reap();
+}
+
 static void m_fork_ign(void) { child = spawn(m_ign); m_exit(); }
 static void m_grandchild(void) { child = spawn(m_fork_wait); reap(); }
 static void m_sleepers(void) { for (int i = 0; i < count; i++) spawn(forever); m_default(); }

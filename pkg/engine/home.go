@@ -19,6 +19,8 @@ type home struct {
 	remapped  bool // --userns-remap: data has a directory for each mapping
 	// stopTimeout is default-stop-timeout; nil: not set.
 	stopTimeout *int
+	// containerd is the socket that the engine was told to use (--containerd).
+	containerd string
 }
 
 // effort is how much may be spent on finding an engine's files.
@@ -107,6 +109,7 @@ type daemonConfig struct {
 	UsernsRemap string `json:"userns-remap"`
 	// StopTimeout is known since 29.7.0.
 	StopTimeout optional[int] `json:"default-stop-timeout"`
+	Containerd  string        `json:"containerd"`
 }
 
 // configure reads the configuration file and lets the flags win; dockerd refuses
@@ -123,6 +126,7 @@ func (h *home) configure(argv []string, configFile, data, exec string) {
 	h.exec = absolute(flagValue(argv, "exec-root"), conf.ExecRoot, exec)
 	h.namespace = firstOf(flagValue(argv, "containerd-namespace"), conf.Namespace, defaultNamespace)
 	h.remapped = firstOf(flagValue(argv, "userns-remap"), conf.UsernsRemap) != ""
+	h.containerd = firstOf(flagValue(argv, "containerd"), conf.Containerd)
 	h.stopTimeout = conf.StopTimeout.value
 	if n, ok := number(flagValue(argv, "default-stop-timeout")); ok {
 		h.stopTimeout = &n

@@ -65,79 +65,22 @@ func (e *Engine) madeMeanwhile(ctx context.Context, asked, id string) *evidence.
 	return e.examineOne(ctx, chosen{asked: asked, listed: listed{id: id}}, new(atomic.Int64))
 }
 
-// remains is all that carries one id on this host.
-type remains struct {
-	id     string
-	places []evidence.Remain
-	// owner is another live engine that the id belongs to, in words.
-	owner string
-	pid   int
-	start uint64 // of pid, by the runtime's record; 0: not recorded
-	// members are the processes in its cgroup and the children of its shim.
-	members []int
-}
-
-// remainsOf looks for an id or a prefix of one in the three places that outlive
-// the engine's memory: cgroups, shims, the runtime's state.
+// remainsOf looks for an id or a prefix of one on this host.
 func (e *Engine) remainsOf(h *home, prefix string) []remains {
-	byID := map[string]*remains{}
-	at := func(id string) *remains {
-		if byID[id] == nil {
-			byID[id] = &remains{id: id}
-		}
-		return byID[id]
-	}
-	procs := scanProcesses(e.opt.ProcRoot)
-	for _, dir := range cgroupsOf(e.cgroups, prefix) {
-		r := at(cgroupID(filepath.Base(dir)))
-		r.places = append(r.places, evidence.Remain{Kind: "cgroup", Path: dir})
-		r.members = append(r.members, cgroupMembers(dir)...)
-		r.owner = firstOf(r.owner, cgroupOwner(dir))
-	}
-	for _, s := range shims(e.opt.ProcRoot, procs) {
-		if !strings.HasPrefix(s.id, prefix) {
-			continue
-		}
-		r := at(s.id)
-		r.places = append(r.places, evidence.Remain{Kind: "shim", PID: s.pid})
-		r.members = append(r.members, procs.children(s.pid)...)
-		r.owner = firstOf(r.owner, s.owner)
-	}
-	if h != nil {
-		for _, dir := range h.stateOf(prefix) {
-			r := at(filepath.Base(dir))
-			r.places = append(r.places, evidence.Remain{Kind: "runtime", Path: dir})
-		}
-	}
+	s := survey{e: e, h: h, procs: scanProcesses(e.opt.ProcRoot),
+		want: func(id string) bool { return strings.HasPrefix(id, prefix) }}
+	s.look()
 	var out []remains
-	for _, r := range byID {
-		r.owner = firstOf(r.owner, e.otherEngine(h, procs, r.id))
-		r.choosePID(e.opt.ProcRoot, h, procs)
+	for _, r := range s.byID {
 		out = append(out, *r)
 	}
 	slices.SortFunc(out, func(a, b remains) int { return strings.Compare(a.id, b.id) })
 	return out
 }
 
-// stateOf lists the directories of the runtime and of containerd whose name has
-// the prefix.
-func (h *home) stateOf(prefix string) []string {
-	var out []string
-	for _, parent := range append(h.stateDirs(), h.bundleDirs()...) {
-		names, _ := h.fs.names(parent, maxContainers)
-		for _, n := range names {
-			if isID(n) && strings.HasPrefix(n, prefix) {
-				out = append(out, filepath.Join(parent, n))
-			}
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// otherEngine names another live engine that has the container: then it is not
-// forgotten, only asked for at the wrong door.
-func (e *Engine) otherEngine(h *home, procs processes, id string) string {
+// otherEngines are the live engines on this host besides the one asked.
+func (e *Engine) otherEngines(h *home, procs processes) []*home {
+	var others []*home
 	for _, p := range procs {
 		if !strings.HasPrefix(p.comm, "dockerd") || h != nil && h.pid == p.pid {
 			continue
@@ -146,9 +89,18 @@ func (e *Engine) otherEngine(h *home, procs processes, id string) string {
 		if other == nil || h != nil && other.data == h.data && other.fs == h.fs {
 			continue
 		}
-		for _, dir := range other.containerDirs() {
-			if other.fs.exists(filepath.Join(dir, id)) {
-				return fmt.Sprintf("another Docker engine (PID %d)", p.pid)
+		others = append(others, other)
+	}
+	return others
+}
+
+// knownTo names the engine that has the container, "" for none: then it is not
+// forgotten, only asked for at the wrong door.
+func knownTo(engines []*home, id string) string {
+	for _, h := range engines {
+		for _, dir := range h.containerDirs() {
+			if h.fs.exists(filepath.Join(dir, id)) {
+				return fmt.Sprintf("another Docker engine (PID %d)", h.pid)
 			}
 		}
 	}

@@ -15,7 +15,14 @@ type process struct {
 	pid, ppid int
 	comm      string
 	start     uint64
+	state     byte
+	threads   int
+	kernel    bool // a kernel thread
 }
+
+// lives: it is more than the entry of a zombie. The leader of a process may be a
+// zombie while its threads live.
+func (p process) lives() bool { return p.state != 'Z' && p.state != 'X' || p.threads > 1 }
 
 // processes is one scan of /proc, in rising order of PIDs.
 type processes []process
@@ -36,8 +43,11 @@ func scanProcesses(proc string) processes {
 	return out
 }
 
-// parseStat reads PID, comm, PPID and start time. The comm may hold spaces and
-// parentheses: it ends at the last one.
+// pfKthread is PF_KTHREAD of the kernel's include/linux/sched.h.
+const pfKthread = 0x200000
+
+// parseStat reads PID, comm, state, PPID, flags, threads and start time. The comm
+// may hold spaces and parentheses: it ends at the last one.
 func parseStat(b []byte) (process, bool) {
 	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
 	if open < 1 || end < open {
@@ -49,8 +59,13 @@ func parseStat(b []byte) (process, bool) {
 		return process{}, false
 	}
 	ppid, ok := number(rest[1])
+	flags, flagsErr := strconv.ParseUint(rest[6], 10, 64)
+	threads, _ := number(rest[17])
 	start, err := strconv.ParseUint(rest[19], 10, 64)
-	return process{pid: pid, ppid: ppid, comm: string(b[open+1 : end]), start: start}, ok && err == nil
+	return process{
+		pid: pid, ppid: ppid, comm: string(b[open+1 : end]), start: start,
+		state: rest[0][0], threads: threads, kernel: flags&pfKthread != 0,
+	}, ok && err == nil && flagsErr == nil
 }
 
 func (ps processes) get(pid int) (process, bool) {
@@ -89,9 +104,10 @@ func isNamespaceInit(proc string, pid int) bool {
 
 // shim is a process that keeps one container: containerd's shim or conmon.
 type shim struct {
-	pid   int
-	id    string
-	owner string // whose container, in words; "": dockerd's
+	pid     int
+	id      string
+	owner   string // whose container, in words; "": dockerd's
+	address string // of its containerd; "": not said
 }
 
 func shims(proc string, procs processes) []shim {
@@ -121,7 +137,7 @@ func parseShim(p process, argv []string) (shim, bool) {
 		}
 		return ""
 	}
-	s := shim{pid: p.pid, id: after("-id")}
+	s := shim{pid: p.pid, id: after("-id"), address: after("-address")}
 	if p.comm == "conmon" {
 		s.id, s.owner = after("-c"), "Podman or CRI-O"
 	} else if ns := after("-namespace"); ns != defaultNamespace && !strings.HasPrefix(ns, defaultNamespace+"-") {

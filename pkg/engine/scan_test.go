@@ -66,7 +66,7 @@ func TestParseShim(t *testing.T) {
 
 func TestParseStat(t *testing.T) {
 	p, ok := parseStat([]byte("7 (a) b (c)) S 3 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 99 1 1\n"))
-	if !ok || p != (process{pid: 7, ppid: 3, comm: "a) b (c)", start: 99}) {
+	if !ok || p != (process{pid: 7, ppid: 3, comm: "a) b (c)", start: 99, state: 'S', threads: 1}) {
 		t.Errorf("%+v, %v", p, ok)
 	}
 	for _, text := range []string{"", "7", "7 (x", "(x) S 1", "7 (x) S 1 2", "a (x) S 3 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 99"} {

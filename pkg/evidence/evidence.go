@@ -28,6 +28,8 @@ type Snapshot struct {
 	Host     Host          `json:"host"`
 	Errors   []TargetError `json:"errors,omitempty"`
 	Targets  []Target      `json:"targets"`
+	// Leftovers is there when orphans were looked for.
+	Leftovers *Leftovers `json:"leftovers,omitempty"`
 }
 
 // SnapshotFormat is the value of Snapshot.Format.
@@ -186,11 +188,22 @@ type Container struct {
 
 // Remain is one trace on the host of a container that its engine has forgotten.
 type Remain struct {
-	Kind string `json:"kind"` // cgroup, shim or runtime
-	// Path is the cgroup directory or the runtime's state directory. Removed by
-	// redaction.
+	Kind string `json:"kind"` // cgroup, shim, runtime, process or mount
+	// Path is the cgroup directory, the runtime's state directory, or what the
+	// engine had mounted into the process (mount). Removed by redaction.
 	Path string `json:"path,omitempty"`
-	PID  int    `json:"pid,omitempty"` // of a shim
+	PID  int    `json:"pid,omitempty"` // of a shim or a process
+	// StartTicks is when that began, as Process.StartTicks; 0: not known.
+	StartTicks uint64 `json:"start_ticks,omitempty"`
+}
+
+// Leftovers is what a search for orphans went through.
+type Leftovers struct {
+	Containers int `json:"containers"` // that the engine, or its files, know
+	Processes  int `json:"processes"`  // that were looked at
+	// EmptyCgroups are cgroup directories of containers that are gone, with
+	// nothing in them. Removed by redaction.
+	EmptyCgroups []string `json:"empty_cgroups,omitempty"`
 }
 
 // KeptEnv are the only environment variables whose values are ever recorded:

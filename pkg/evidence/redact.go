@@ -16,6 +16,11 @@ func Redact(s *Snapshot) {
 	if s.Host.Engine != nil {
 		s.Host.Engine.Endpoint = maskEndpoint(s.Host.Engine.Endpoint)
 	}
+	if s.Leftovers != nil {
+		for i := range s.Leftovers.EmptyCgroups { // how many there are stays
+			s.Leftovers.EmptyCgroups[i] = ""
+		}
+	}
 	for i := range s.Errors {
 		s.Errors[i].Message = maskPaths(s.Errors[i].Message)
 	}

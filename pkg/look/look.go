@@ -34,6 +34,8 @@ const Deadline = 3 * time.Second
 // Question is what to look at.
 type Question struct {
 	Query engine.Query
+	// Orphans asks for what the engine has forgotten, besides Query.
+	Orphans bool
 	// PIDs are host PIDs whose PID namespaces are looked at, without an engine.
 	PIDs []int
 	// Everything: read all evidence, not only what the answer to Judge rests on. A
@@ -49,7 +51,7 @@ type Question struct {
 
 // AsksEngine: something is asked that only an engine can find.
 func (q *Question) AsksEngine() bool {
-	return len(q.Query.Names) > 0 || q.Query.All || q.Query.Project != "" || q.Query.Service != ""
+	return q.Orphans || len(q.Query.Names) > 0 || q.Query.All || q.Query.Project != "" || q.Query.Service != ""
 }
 
 // Looker is where looks are taken from: the machine's file systems, environment
@@ -124,14 +126,30 @@ func (l *looker) resolve(ctx context.Context) {
 		}
 	}
 	l.engine, l.names = e, e.NamesByID
-	targets, missing, err := e.Resolve(ctx, l.q.Query)
+	ask := l.askByName
+	if l.q.Orphans {
+		ask = l.askForOrphans
+	}
+	err := ask(ctx)
 	described := e.Describe()
 	l.snap.Host.Engine = &described
-	l.snap.Targets = append(l.snap.Targets, targets...)
-	l.snap.Errors = append(l.snap.Errors, missing...)
 	if err != nil {
 		l.engineFailed(err)
 	}
+}
+
+func (l *looker) askByName(ctx context.Context) error {
+	targets, missing, err := l.engine.Resolve(ctx, l.q.Query)
+	l.snap.Targets = append(l.snap.Targets, targets...)
+	l.snap.Errors = append(l.snap.Errors, missing...)
+	return err
+}
+
+func (l *looker) askForOrphans(ctx context.Context) error {
+	targets, left, err := l.engine.Orphans(ctx)
+	l.snap.Targets = append(l.snap.Targets, targets...)
+	l.snap.Leftovers = left
+	return err
 }
 
 // engineFailed records that there was no engine to ask, once for all names.

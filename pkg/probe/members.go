@@ -37,6 +37,20 @@ func (l *look) containerMembers() []int {
 	if l.t.Identity.Alive && !slices.Contains(pids, l.t.PID) {
 		pids = append(pids, l.t.PID)
 	}
+	return l.addRemains(pids)
+}
+
+// addRemains adds the processes of an orphan that were found by other ways than
+// its cgroup: by their mounts, or by their shim.
+func (l *look) addRemains(pids []int) []int {
+	if l.t.Container == nil {
+		return pids
+	}
+	for _, r := range l.t.Container.Remains {
+		if r.Kind == "process" && !slices.Contains(pids, r.PID) {
+			pids = append(pids, r.PID)
+		}
+	}
 	return pids
 }
 

@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// mountProof is what a process's mounts say of the container that it is in.
+type mountProof struct {
+	id   string // of the container whose hostname, hosts or resolv.conf it sees
+	path string // what an engine has mounted there; "": nothing
+	ours bool   // path is below the data root of the engine asked
+}
+
+// mountProofs reads mount tables, one for each mount namespace. That takes the
+// kernel's lock over all mounts (namespace_sem), which a hanging mount may hold:
+// the first that does not come back is the last that is tried.
+type mountProofs struct {
+	proc   string
+	fs     procfs.FS
+	roots  []string // spellings of the engine's data root
+	dev    string   // of the file system below it, major:minor; "": not known
+	host   string   // our own mount namespace, and the engine's
+	engine string
+	known  map[string]mountProof
+	gaveUp bool
+	asked  func(id string) bool
+}
+
+// mountPatience is for one table. A thousand mounts take some 2 ms.
+const mountPatience = 400 * time.Millisecond
+
+func newMountProofs(proc string, h *home) *mountProofs {
+	m := &mountProofs{proc: proc, known: map[string]mountProof{}}
+	m.fs, _ = procfs.NewFS(proc)
+	m.host, _ = os.Readlink(filepath.Join(proc, "self/ns/mnt"))
+	if h == nil {
+		return m
+	}
+	if h.pid != 0 {
+		m.engine, _ = os.Readlink(procPath(proc, h.pid, "ns/mnt"))
+	}
+	if h.data == "" {
+		return m
+	}
+	m.roots = []string{h.data}
+	if h.fs.root == nil {
+		if real, err := filepath.EvalSymlinks(h.data); err == nil && real != h.data {
+			m.roots = append(m.roots, real)
+		}
+		var st unix.Stat_t
+		if unix.Stat(h.data, &st) == nil {
+			m.dev = deviceText(st.Dev)
+		}
+	}
+	return m
+}
+
+// of is the proof for a process, the zero value for one that lives in the host's
+// mounts or whose table cannot be read.
+func (m *mountProofs) of(pid int) mountProof {
+	ns, err := os.Readlink(procPath(m.proc, pid, "ns/mnt"))
+	if err != nil || ns == m.host || ns == m.engine || m.gaveUp {
+		return mountProof{}
+	}
+	if p, ok := m.known[ns]; ok {
+		return p
+	}
+	p := m.read(pid)
+	m.known[ns] = p
+	return p
+}
+
+func (m *mountProofs) read(pid int) mountProof {
+	table := make(chan []*procfs.MountInfo, 1)
+	go func() {
+		var list []*procfs.MountInfo
+		if p, err := m.fs.Proc(pid); err == nil {
+			list, _ = p.MountInfo()
+		}
+		table <- list
+	}()
+	select {
+	case list := <-table:
+		return m.judge(list)
+	case <-time.After(mountPatience):
+		m.gaveUp = true
+		return mountProof{}
+	}
+}
+
+// ownFiles are what dockerd mounts into every container from DATA/containers/ID.
+var ownFiles = []string{"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
+
+// judge reads the mounts at the places where an engine puts them. Others prove
+// nothing: daemons of the host carry copies of all containers' mounts about.
+func (m *mountProofs) judge(table []*procfs.MountInfo) mountProof {
+	var out mountProof
+	for _, mount := range table {
+		if mount == nil {
+			continue
+		}
+		switch {
+		case mount.MountPoint == "/" && mount.FSType == "overlay":
+			upper := mount.SuperOptions["upperdir"]
+			if upper != "" && !out.ours {
+				out.path, out.ours = upper, m.below(upper)
+			}
+		case isOwnFile(mount.MountPoint):
+			id, root := ownFileOf(mount.Root)
+			if id == "" {
+				continue
+			}
+			out.id = id
+			if mount.MajorMinorVer == m.dev && m.endsIn(root) {
+				out.path, out.ours = mount.Root, true
+			} else if out.path == "" {
+				out.path = mount.Root
+			}
+		}
+	}
+	return out
+}
+
+func isOwnFile(point string) bool {
+	for _, f := range ownFiles {
+		if point == f {
+			return true
+		}
+	}
+	return false
+}
+
+// ownFileOf reads "/var/lib/docker/containers/ID/hosts//deleted": the id and the
+// data root within its file system.
+func ownFileOf(root string) (id, data string) {
+	at := strings.LastIndex(root, "/containers/")
+	if at < 0 {
+		return "", ""
+	}
+	id, _, _ = strings.Cut(root[at+len("/containers/"):], "/")
+	if !isID(id) {
+		return "", ""
+	}
+	return id, root[:at]
+}
+
+// below reports whether a path lies in the engine's data root.
+func (m *mountProofs) below(path string) bool {
+	for _, r := range m.roots {
+		if strings.HasPrefix(path, r+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// endsIn reports whether a directory, named from the root of its file system, is
+// the data root, named from ours.
+func (m *mountProofs) endsIn(dir string) bool {
+	for _, r := range m.roots {
+		if strings.HasSuffix(r, dir) {
+			return true
+		}
+	}
+	return false
+}
+
+func deviceText(dev uint64) string {
+	return fmt.Sprintf("%d:%d", unix.Major(dev), unix.Minor(dev))
+}

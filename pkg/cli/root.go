@@ -26,12 +26,13 @@ const rootExample = `  whystuck web                     why will "docker stop we
   whystuck --kill HUP web          who would take a reload by SIGHUP?
   whystuck --pid 4121              the PID namespace of that process, without an engine
   whystuck stop web                stop it, see what happens, and that all is gone
+  whystuck orphans                 what docker has forgotten, and still lives
   whystuck capture web > web.json  the evidence, to be judged elsewhere:
   whystuck --from web.json`
 
 // reserved are words that later versions may make commands of. Judging a
 // container by that name now would change its meaning then.
-var reserved = []string{"watch", "orphans"}
+var reserved = []string{"watch"}
 
 // asking is the root command: it judges what it is given.
 type asking struct {
@@ -66,6 +67,7 @@ func newRoot(a *app) *cobra.Command {
 	cmd.SetVersionTemplate("whystuck {{.Version}}\n")
 	r.addFlags(cmd)
 	cmd.AddCommand(newStop(a), newCapture(a), newSignals(a), newImage(a), newExplain(a), newVersion(a), newCompletion(a))
+	cmd.AddCommand(newOrphans(a))
 	return cmd
 }
 

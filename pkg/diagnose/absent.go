@@ -8,7 +8,7 @@ import (
 
 // hostFindings are about the engine as a whole.
 func hostFindings(s *evidence.Snapshot) []Finding {
-	out := []Finding{}
+	out := append([]Finding{}, emptyCgroups(s)...)
 	e := s.Host.Engine
 	if e == nil || e.Trouble == "" {
 		return out
@@ -30,39 +30,6 @@ func (c *inspection) elsewhere(out *Container) {
 	f.Fixes = []Fix{{When: FixHost, Text: "run whystuck on the engine's own host, or take the evidence there and judge it here",
 		Command: command("whystuck capture %s > evidence.json", c.displayName())}}
 	out.Findings = append(out.Findings, f)
-}
-
-// orphan: the engine has no such container, its processes live.
-func (c *inspection) orphan(out *Container) {
-	out.Verdict, out.Confidence, out.Layer = Ghost, Certain, LayerEngine
-	n := 0
-	for i := range c.t.Processes {
-		if !dead(&c.t.Processes[i]) {
-			n++
-		}
-	}
-	out.Headline = fmt.Sprintf("the engine no longer knows this container, and %d of its processes live", n)
-	if n == 0 {
-		out.Headline = "the engine no longer knows this container, but its remains are on this host"
-	}
-	if c.root != nil {
-		o := c.forecast()
-		out.Processes = c.processes(o.sim, o)
-		out.Kill = c.killForecast(o)
-		out.Findings = append(out.Findings, c.hangFindings(o)...)
-	}
-	f := newFinding("WS302", c.root)
-	f.Summary = out.Headline
-	f.Evidence = []Evidence{{Source: "engine", Field: "containers", Value: c.shortID(), Says: "not in the engine's list"}}
-	for i := range c.t.Processes {
-		if p := &c.t.Processes[i]; len(f.Evidence) < 4 && !dead(p) {
-			f.Evidence = append(f.Evidence, Evidence{Source: fmt.Sprintf("/proc/%d/cgroup", p.PID), Field: "path", Value: c.shortID(), Says: name(p) + " lives in its cgroup"})
-		}
-	}
-	if c.root != nil {
-		f.Fixes = []Fix{{When: FixNow, Text: "end what is left (it has no engine to do it)", Command: fmt.Sprintf("sudo kill -KILL %d", c.root.PID)}}
-	}
-	out.Findings = append([]Finding{f}, out.Findings...)
 }
 
 // engineSilent reports whether this container's engine or lock does not answer.
@@ -184,8 +151,8 @@ func (c *inspection) notRunning(out *Container) {
 	default:
 		out.Headline = "it is " + bounded(k.Status, 40)
 	}
-	if len(c.t.Processes) > 0 && k.Status == "exited" {
-		c.leftOver(out)
+	if k.Status == "exited" && len(c.alive()) > 0 {
+		c.orphan(out)
 	}
 }
 
@@ -196,16 +163,5 @@ func (c *inspection) halfway(out *Container, says string) {
 	f.Summary = says
 	f.Evidence = []Evidence{{Source: "docker inspect", Field: "State.Status", Value: out.Status, Says: "neither running nor gone"}}
 	f.Fixes = []Fix{{When: FixNow, Text: "try the removal again; what holds it is named in its error", Command: command("docker rm -f %s", c.displayName())}}
-	out.Findings = append(out.Findings, f)
-}
-
-// leftOver: booked as exited, and processes live in its cgroup.
-func (c *inspection) leftOver(out *Container) {
-	out.Verdict, out.Confidence, out.Layer = Ghost, Certain, LayerEngine
-	out.Headline = fmt.Sprintf("the engine says exited, but %s of it live", processes(len(c.t.Processes)))
-	f := newFinding("WS302", &c.t.Processes[0])
-	f.Summary = out.Headline
-	f.Evidence = []Evidence{{Source: fmt.Sprintf("/proc/%d/cgroup", c.t.Processes[0].PID), Field: "path", Value: c.shortID(), Says: "it lives in the container's cgroup"}}
-	f.Fixes = []Fix{{When: FixNow, Text: "end what is left", Command: fmt.Sprintf("sudo kill -KILL %d", c.t.Processes[0].PID)}}
 	out.Findings = append(out.Findings, f)
 }

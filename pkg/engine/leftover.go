@@ -48,7 +48,7 @@ func (e *Engine) Orphans(ctx context.Context) ([]evidence.Target, *evidence.Left
 	case <-ctx.Done():
 	case <-time.After(settle):
 	}
-	return e.confirmed(ctx, h, candidates), left, nil
+	return e.confirmed(ctx, h, candidates, found.procs), left, nil
 }
 
 // ownList gives the engine's files and all its containers.
@@ -143,15 +143,22 @@ func (s *survey) emptyGroups() []string {
 	return out[:min(len(out), maxEmpty)]
 }
 
-// confirmed looks again: what the engine knows by now, or what is gone, is none.
-func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains) []evidence.Target {
-	var known map[string]listed
-	if _, list, err := e.ownList(ctx); err == nil {
-		known = byID(list)
+// relist asks once more which containers there are, the way that answered before.
+func (e *Engine) relist(ctx context.Context, h *home) []listed {
+	if e.Describe().Trouble != "" {
+		list, _ := h.list(ctx)
+		return list
 	}
-	procs, err := within(ctx, func() processes { return scanProcesses(e.opt.ProcRoot) })
-	if err != nil {
-		return nil
+	list, _ := e.asked(ctx, func(ctx context.Context) ([]listed, error) { return e.api.list(ctx, false) })
+	return list
+}
+
+// confirmed looks again: what the engine knows by now, or what is gone, is none.
+// Where the second look is not to be had the first one counts.
+func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains, procs processes) []evidence.Target {
+	known := byID(e.relist(ctx, h))
+	if now, err := within(ctx, func() processes { return scanProcesses(e.opt.ProcRoot) }); err == nil {
+		procs = now
 	}
 	var out []evidence.Target
 	for _, r := range candidates {

@@ -30,7 +30,6 @@ type mountProofs struct {
 	engine string
 	known  map[string]mountProof
 	gaveUp bool
-	asked  func(id string) bool
 }
 
 // mountPatience is for one table. A thousand mounts take some 2 ms.

@@ -49,7 +49,7 @@ type Question struct {
 	EngineOptions engine.Options
 }
 
-// AsksEngine: something is asked that only an engine can find.
+// AsksEngine reports whether something is asked that only an engine can find.
 func (q *Question) AsksEngine() bool {
 	return q.Orphans || len(q.Query.Names) > 0 || q.Query.All || q.Query.Project != "" || q.Query.Service != ""
 }

@@ -15,6 +15,7 @@ var scenes = []struct {
 	parallel bool
 }{
 	{"dockerd-stopped", (*lab).dockerdStopped, false},
+	{"orphans", (*lab).orphans, false},
 	{"healthy", (*lab).healthy, true},
 }
 

@@ -3,7 +3,6 @@ package stop
 import (
 	"math"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
@@ -125,7 +124,6 @@ func denied(err error) bool {
 // compare holds the forecast against what was seen.
 func (r *run) compare() {
 	o, c := &r.survived, r.c
-	sort.SliceStable(o.Events, func(i, j int) bool { return o.Events[i].AtSeconds < o.Events[j].AtSeconds })
 	if c.Verdict == diagnose.Unknown || o.Outcome == string(diagnose.Unknown) || r.blind() {
 		return
 	}

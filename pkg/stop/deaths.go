@@ -3,7 +3,7 @@ package stop
 import (
 	"context"
 	"fmt"
-	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,65 +18,126 @@ type death struct {
 	code *int // wait status, nil: not known (before Linux 6.15, or not yet reaped)
 }
 
-// maxWatched bounds the processes whose end is waited for: each takes a descriptor.
-const maxWatched = 512
+// maxWatched bounds the processes of one container whose end is waited for: each
+// takes a descriptor.
+const maxWatched = 256
 
-// watchDeaths waits for the end of each process by a pidfd, which needs no right
-// and does not touch the process.
-func (r *run) watchDeaths(ctx context.Context) {
+// mourner waits for the ends of processes by their pidfds, which needs no right and
+// touches no process. One epoll set for all gives them in the order in which they
+// came.
+type mourner struct {
+	epoll int
+	mu    sync.Mutex
+	of    map[int32]watched // by descriptor
+	ended sync.WaitGroup
+	ctx   context.Context
+}
+
+type watched struct {
+	r   *run
+	pid int
+}
+
+// newMourner waits until ctx ends; wait then gives back what it holds. nil where the
+// kernel has no epoll descriptor left for us.
+func newMourner(ctx context.Context) *mourner {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil
+	}
+	m := &mourner{epoll: fd, of: map[int32]watched{}, ctx: ctx}
+	m.ended.Go(m.watch)
+	return m
+}
+
+// add waits for the processes of a run.
+func (m *mourner) add(r *run) {
+	if m == nil {
+		return
+	}
 	n := 0
 	for i := range r.t.Processes {
 		p := &r.t.Processes[i]
 		if p.Outside || p.State == "Z" || n == maxWatched {
 			continue
 		}
-		fd, err := unix.PidfdOpen(p.PID, unix.PIDFD_NONBLOCK)
+		fd, err := unix.PidfdOpen(p.PID, 0)
 		if err != nil {
 			continue // gone by now, or a kernel before 5.3
 		}
 		n++
-		f := os.NewFile(uintptr(fd), "pidfd")
-		stop := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Now()) })
-		go func() {
-			defer f.Close()
-			defer stop()
-			r.watchOne(ctx, f, p.PID)
-		}()
-	}
-}
-
-func (r *run) watchOne(ctx context.Context, f *os.File, pid int) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return
-	}
-	if raw.Read(func(fd uintptr) bool { return readable(fd) }) != nil {
-		return
-	}
-	d := death{pid: pid, at: time.Now()}
-	for wait := time.Millisecond; d.code == nil && wait < 20*time.Millisecond; wait *= 2 {
-		_ = raw.Control(func(fd uintptr) { d.code = exitOf(fd) })
-		if d.code == nil {
-			time.Sleep(wait) // known once it has been reaped
+		m.mu.Lock()
+		m.of[int32(fd)] = watched{r, p.PID}
+		m.mu.Unlock()
+		event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+		if unix.EpollCtl(m.epoll, unix.EPOLL_CTL_ADD, fd, &event) != nil {
+			m.forget(int32(fd))
 		}
 	}
-	select {
-	case r.deaths <- d:
-	case <-ctx.Done():
+}
+
+// forget closes a descriptor and says whose it was.
+func (m *mourner) forget(fd int32) watched {
+	m.mu.Lock()
+	w := m.of[fd]
+	delete(m.of, fd)
+	m.mu.Unlock()
+	_ = unix.Close(int(fd))
+	return w
+}
+
+// wakeEvery bounds how late the end of ctx is noticed.
+const wakeEvery = 50
+
+func (m *mourner) watch() {
+	events := make([]unix.EpollEvent, 64)
+	for m.ctx.Err() == nil {
+		n, err := unix.EpollWait(m.epoll, events, wakeEvery)
+		if err != nil && err != unix.EINTR {
+			return
+		}
+		now := time.Now()
+		for i := range max(n, 0) {
+			fd := events[i].Fd
+			_ = unix.EpollCtl(m.epoll, unix.EPOLL_CTL_DEL, int(fd), nil)
+			at := now.Add(time.Duration(i)) // keeps the order of what came at once
+			m.ended.Go(func() { m.tell(fd, at) })
+		}
 	}
 }
 
-// readable: a pidfd is once the process has ended, all threads of it.
-func readable(fd uintptr) bool {
-	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(p, 0)
-	return err == nil && n > 0
+// tell waits a moment for the exit code, which is there once the process is reaped.
+func (m *mourner) tell(fd int32, at time.Time) {
+	var code *int
+	for wait := time.Millisecond; ; wait *= 2 {
+		if code = exitOf(int(fd)); code != nil || wait > 16*time.Millisecond {
+			break
+		}
+		time.Sleep(wait)
+	}
+	w := m.forget(fd)
+	select {
+	case w.r.deaths <- death{w.pid, at, code}:
+	case <-m.ctx.Done():
+	}
+}
+
+// wait closes everything, after the end of ctx.
+func (m *mourner) wait() {
+	if m == nil {
+		return
+	}
+	m.ended.Wait()
+	for fd := range m.of {
+		_ = unix.Close(int(fd))
+	}
+	_ = unix.Close(m.epoll)
 }
 
 // exitOf is the wait status of a reaped process.
-func exitOf(fd uintptr) *int {
+func exitOf(fd int) *int {
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
-	if unix.IoctlPidfdInfo(int(fd), &info) != nil || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
+	if unix.IoctlPidfdInfo(fd, &info) != nil || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
 		return nil
 	}
 	code := int(info.Exit_code)
@@ -89,13 +150,11 @@ func (r *run) died(d death) {
 	text := "has ended"
 	if d.code != nil {
 		ws := unix.WaitStatus(*d.code)
-		switch {
-		case ws.Signaled():
+		text = fmt.Sprintf("exits with code %d", ws.ExitStatus())
+		r.facts.deadOf[d.pid] = 0
+		if ws.Signaled() {
 			text = "dies of " + evidence.SignalName(int(ws.Signal()))
 			r.facts.deadOf[d.pid] = int(ws.Signal())
-		default:
-			text = fmt.Sprintf("exits with code %d", ws.ExitStatus())
-			r.facts.deadOf[d.pid] = 0
 		}
 	}
 	if d.pid == r.t.PID {
@@ -106,15 +165,12 @@ func (r *run) died(d death) {
 
 // title names a process: its PID in the container and its name.
 func (r *run) title(pid int) string {
-	for i := range r.t.Processes {
-		p := &r.t.Processes[i]
-		if p.PID != pid {
-			continue
-		}
-		if n := p.NSPID(); n != 0 {
-			return fmt.Sprintf("%d %s", n, p.Comm)
-		}
-		return fmt.Sprintf("%d %s", pid, p.Comm)
+	p := r.process(r.groupOf(pid))
+	switch {
+	case p == nil:
+		return fmt.Sprintf("host PID %d", pid)
+	case p.NSPID() != 0:
+		return fmt.Sprintf("%d %s", p.NSPID(), p.Comm)
 	}
-	return fmt.Sprintf("host PID %d", pid)
+	return fmt.Sprintf("%d %s", pid, p.Comm)
 }

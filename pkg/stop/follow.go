@@ -1,6 +1,7 @@
 package stop
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -39,6 +40,8 @@ func (r *run) follow(ctx, caller context.Context) {
 	defer next.Stop()
 	tick := time.NewTicker(pollState)
 	defer tick.Stop()
+	tell := time.NewTicker(holdBack)
+	defer tell.Stop()
 	for !r.finished() {
 		select {
 		case <-next.C:
@@ -58,6 +61,8 @@ func (r *run) follow(ctx, caller context.Context) {
 			r.state(s)
 		case <-tick.C:
 			r.poll(ctx)
+		case <-tell.C:
+			r.tell(r.now() - holdBack.Seconds())
 		case <-ctx.Done():
 			r.leave(caller)
 			r.drain(0)
@@ -180,7 +185,7 @@ func (r *run) happened(ctx context.Context, h engine.Happening) {
 // pendingNow tells what became of a signal where the kernel itself is not heard: a
 // signal that is queued and not taken shows in status.
 func (r *run) pendingNow(ctx context.Context, sig int) {
-	if r.p.tracer.on() || sig == evidence.SIGKILL || r.t.PID == 0 {
+	if r.p.trace.on() || sig == evidence.SIGKILL || r.t.PID == 0 {
 		return
 	}
 	if p := r.p.prober.Pending(ctx, r.t.PID, sig); p != nil && *p {
@@ -273,7 +278,7 @@ const (
 func (r *run) drain(d time.Duration) {
 	late := time.NewTimer(d)
 	defer late.Stop()
-	for r.takeQueued() || !r.complete() {
+	for flushed := r.p.trace.flush(); ; {
 		select {
 		case h := <-r.happenings:
 			r.happened(context.Background(), h)
@@ -281,24 +286,13 @@ func (r *run) drain(d time.Duration) {
 			r.died(x)
 		case s := <-r.signals:
 			r.signal(s)
+		case <-flushed:
+			flushed = nil
 		case <-late.C:
-			return
+			d = 0
 		}
-	}
-}
-
-// takeQueued takes all that has come, and is false.
-func (r *run) takeQueued() bool {
-	for {
-		select {
-		case h := <-r.happenings:
-			r.happened(context.Background(), h)
-		case x := <-r.deaths:
-			r.died(x)
-		case s := <-r.signals:
-			r.signal(s)
-		default:
-			return false
+		if flushed == nil && len(r.happenings)+len(r.deaths)+len(r.signals) == 0 && (d == 0 || r.complete()) {
+			return
 		}
 	}
 }
@@ -312,11 +306,26 @@ func (r *run) now() float64 { return time.Since(r.sent).Seconds() }
 func (r *run) note(pid int, what, source string) { r.noteAt(r.now(), pid, what, source) }
 
 func (r *run) noteAt(at float64, pid int, what, source string) {
-	e := diagnose.ObservedEvent{AtSeconds: at, PID: pid, What: what, Source: source}
-	r.survived.Events = append(r.survived.Events, e)
-	if f := r.p.opt.Progress; f != nil {
-		r.serial.Lock()
-		defer r.serial.Unlock()
-		f(r.c, e)
+	r.survived.Events = append(r.survived.Events, diagnose.ObservedEvent{AtSeconds: at, PID: pid, What: what, Source: source})
+}
+
+// holdBack is how long an event is kept before it is told: the sources are not
+// equally quick, and the reader wants the order in which it happened.
+const holdBack = 3 * readEvery
+
+// tell gives what happened until a moment to Progress, in its order.
+func (r *run) tell(until float64) {
+	events := r.survived.Events[r.told:]
+	slices.SortStableFunc(events, func(a, b diagnose.ObservedEvent) int { return cmp.Compare(a.AtSeconds, b.AtSeconds) })
+	r.serial.Lock()
+	defer r.serial.Unlock()
+	for _, e := range events {
+		if e.AtSeconds > until {
+			return
+		}
+		r.told++
+		if f := r.p.opt.Progress; f != nil {
+			f(r.c, e)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package stop
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ type left struct {
 // been told, and says why what lives on lives.
 func (r *run) prove(ctx context.Context) {
 	until := time.Now()
-	if r.told() {
+	if r.over() {
 		until = until.Add(settle)
 	}
 	var l left
@@ -40,6 +41,7 @@ func (r *run) prove(ctx context.Context) {
 		time.Sleep(wait)
 	}
 	r.drain(0)
+	r.tell(math.Inf(1))
 	r.survived.Survivors = append([]int{}, r.survivors(l)...)
 	r.survived.Proof = r.checks(l)
 	r.outcome(l)
@@ -48,8 +50,8 @@ func (r *run) prove(ctx context.Context) {
 	}
 }
 
-// told: the engine says that the container has ended.
-func (r *run) told() bool { return r.facts.died || r.facts.stopDone && r.facts.stopErr == nil }
+// over: the engine says that the container has ended.
+func (r *run) over() bool { return r.facts.died || r.facts.stopDone && r.facts.stopErr == nil }
 
 func (r *run) lookFor(ctx context.Context) left {
 	var l left

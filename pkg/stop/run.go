@@ -2,6 +2,7 @@ package stop
 
 import (
 	"context"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/kernel"
 	"github.com/whystuck/whystuck/pkg/look"
 	"github.com/whystuck/whystuck/pkg/probe"
 )
@@ -27,28 +29,48 @@ type Result struct {
 // Run sends the stop to all containers at once, follows it to its end or to the
 // deadline, and compares. When ctx ends it leaves, and says what goes on without it.
 func (p *Prepared) Run(ctx context.Context) *Result {
-	defer p.tracer.close()
+	defer p.trace.shut()
 	out := &Result{Report: p.Report}
 	takes, err := p.s.Engine.TakesStopSignal(withTimeout(ctx, p.opt.Signal != 0))
 	runs := p.runs(err == nil && takes)
 	if len(runs) == 0 {
 		return out
 	}
-	following, cancel := context.WithCancel(ctx)
-	defer cancel()
+	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	go p.dispatch(following, runs)
-	p.tracer.watch(following, runs)
-	g := look.NewGroup(len(runs))
+	p.trace.watch(runs, p.opt.signals(runs))
+	deaths := newMourner(following)
+	var followed sync.WaitGroup
+	followed.Add(len(runs))
+	g := look.NewGroup(len(runs) + 1)
 	for _, r := range runs {
-		g.Go(func() { r.run(ctx) })
+		g.Go(func() { r.run(ctx, deaths, followed.Done) })
 	}
+	g.Go(func() { // beside the proof
+		followed.Wait()
+		p.trace.shut()
+	})
 	g.Wait()
+	cancel()
+	deaths.wait()
+	p.heard(out, runs)
 	for _, r := range runs {
 		if r.hold != nil {
 			out.Hold = append(out.Hold, r.hold)
 		}
 	}
 	return out
+}
+
+// heard says in the report whether the kernel was.
+func (p *Prepared) heard(out *Result, runs []*run) {
+	if gap := p.trace.gap(p.opt.Trace); gap != nil {
+		for _, r := range runs {
+			r.c.Gaps = append(r.c.Gaps, *gap)
+		}
+	} else if p.opt.Trace {
+		out.Report.Host.Sources = append(out.Report.Host.Sources, fromTrace)
+	}
 }
 
 // withTimeout bounds the question for the API version, which is asked only where
@@ -74,7 +96,7 @@ func (p *Prepared) runs(takesSignal bool) []*run {
 		}
 		out = append(out, &run{
 			p: p, c: c, t: &p.snapshot.Targets[i], acts: p.opt.acts(c, ownSignal(&p.snapshot.Targets[i]), takesSignal), serial: serial,
-			happenings: make(chan engine.Happening, 64), deaths: make(chan death, 64), signals: make(chan signalSeen, 256),
+			happenings: make(chan engine.Happening, 64), deaths: make(chan death, 64), signals: make(chan kernel.SignalEvent, 256),
 			replies: make(chan reply, len(p.opt.Chain)+3), states: make(chan engine.State, 1),
 			survived: diagnose.Observed{Outcome: string(diagnose.Unknown), Survivors: []int{}, Events: []diagnose.ObservedEvent{}, Proof: []diagnose.Check{}},
 		})
@@ -124,12 +146,13 @@ type run struct {
 	serial     *sync.Mutex // Progress is called by one run at a time
 	happenings chan engine.Happening
 	deaths     chan death
-	signals    chan signalSeen
+	signals    chan kernel.SignalEvent
 	replies    chan reply
 	states     chan engine.State
 
 	pending []*pendingAct
 	facts   facts
+	told    int // events that Progress has been told
 	// survived is what becomes Observed.
 	survived diagnose.Observed
 	hold     *os.File
@@ -148,6 +171,7 @@ type facts struct {
 	killed    bool // the engine sent SIGKILL
 	polling   bool
 	deadOf    map[int]int  // the signal that a process died of, 0: it exited
+	dying     map[int]bool // threads that took SIGKILL
 	delivered map[int]bool // processes whose handler has begun
 }
 
@@ -164,17 +188,19 @@ type pendingAct struct {
 	done  bool
 }
 
-func (r *run) run(ctx context.Context) {
+func (r *run) run(ctx context.Context, deaths *mourner, followed func()) {
 	limit := r.p.opt.deadline(r.c)
 	end := r.p.began.Add(limit)
 	until, cancel := context.WithDeadline(ctx, end.Add(-reserve(limit)))
 	defer cancel()
-	r.facts.deadOf, r.facts.delivered = map[int]int{}, map[int]bool{}
+	r.facts.deadOf, r.facts.delivered, r.facts.dying = map[int]int{}, map[int]bool{}, map[int]bool{}
 	r.base = r.p.prober.Baseline(until, r.t)
-	watching, stopWatching := context.WithCancel(ctx)
-	defer stopWatching()
-	r.watchDeaths(watching)
-	r.follow(until, ctx)
+	deaths.add(r)
+	func() {
+		defer followed() // also when a bug of ours ends it: somebody waits
+		r.follow(until, ctx)
+		r.tell(math.Inf(1))
+	}()
 	// The rest has the reserve, also after the caller's context ended.
 	if ctx.Err() != nil {
 		end = earlier(end, time.Now().Add(afterInterrupt))

@@ -62,7 +62,7 @@ type Prepared struct {
 	prober   *probe.Prober
 	began    time.Time
 	snapshot *evidence.Snapshot
-	tracer   tracer
+	trace    *tracing
 }
 
 // Stop looks, judges, stops and compares: Prepare and Run in one. The error is of
@@ -82,7 +82,7 @@ func (s *Stopper) Prepare(ctx context.Context, q engine.Query, opt Options) (*Pr
 	p := &Prepared{opt: opt, s: s, began: time.Now(), prober: probe.New(probe.Config{Proc: s.Looker.Proc, Sys: s.Looker.Sys})}
 	judge := opt.judged()
 	judge.Version = s.Looker.Version
-	p.tracer = startTrace(ctx, opt)
+	p.trace = startTrace(opt.Trace)
 	looking, cancel := ctx, context.CancelFunc(func() {})
 	if opt.Deadline > 0 {
 		looking, cancel = context.WithTimeout(ctx, opt.Deadline/2)
@@ -101,7 +101,7 @@ func (s *Stopper) Prepare(ctx context.Context, q engine.Query, opt Options) (*Pr
 }
 
 // Close gives up what Prepare holds, for a stop that is not run after all.
-func (p *Prepared) Close() { p.tracer.close() }
+func (p *Prepared) Close() { p.trace.shut() }
 
 // refuse says no where the engine would send another signal than the one asked
 // for. An engine that does not answer yet is asked again before the stop is sent.

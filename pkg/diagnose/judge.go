@@ -16,6 +16,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -54,8 +55,15 @@ func Judge(s *evidence.Snapshot, opt Options) Report {
 	for i := range s.Targets {
 		r.Containers = append(r.Containers, judgeTarget(&s.Host, &s.Targets[i], opt))
 	}
+	if f, ok := findSlowHost(s.Host.Load); ok && slices.ContainsFunc(r.Containers, overruns) {
+		r.Host.Findings = append(r.Host.Findings, f)
+	}
 	return r
 }
+
+// overruns reports whether it matters for a container that the host is slow: what
+// stops at once anyhow needs no excuse.
+func overruns(c Container) bool { return c.Verdict != Stops && c.Verdict != NotRunning }
 
 // judgeTarget judges one target, the cheap ways out first.
 func judgeTarget(host *evidence.Host, t *evidence.Target, opt Options) Container {

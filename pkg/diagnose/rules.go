@@ -17,6 +17,7 @@ var rules = []rule{
 	(*inspection).ruleOthers,
 	(*inspection).ruleStrangers,
 	(*inspection).ruleFrozen,
+	(*inspection).ruleMemory,
 	(*inspection).ruleSignal,
 	(*inspection).ruleUnheard,
 	(*inspection).ruleSettings,

@@ -49,6 +49,8 @@ type Host struct {
 	Engine *Engine `json:"engine,omitempty"` // nil: no engine was asked (--pid)
 	// Sources that contributed: docker-api, engine-files, proc, memory, bpf.
 	Sources []string `json:"sources"`
+	// Load is how busy the host is; nil: not looked at.
+	Load *Load `json:"load,omitempty"`
 }
 
 // Engine is the container engine behind the socket asked for.
@@ -107,6 +109,9 @@ type Target struct {
 	// Others are tasks outside of the target that are stuck on the same thing, or
 	// hold the lock that one of its tasks waits for; nil: not looked for.
 	Others *Others `json:"others,omitempty"`
+	// Memory and Pressure are of the target's cgroup; nil: not read.
+	Memory   *Memory             `json:"memory,omitempty"`
+	Pressure map[string]Pressure `json:"pressure,omitempty"`
 }
 
 // Identity records the proof that PID is the container and not a reused number

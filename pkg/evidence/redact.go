@@ -43,6 +43,9 @@ func redactTarget(t *Target) {
 	for i := range t.Processes {
 		redactProcess(&t.Processes[i])
 	}
+	if t.Memory != nil {
+		t.Memory.Path = maskCgroup(t.Memory.Path)
+	}
 	if t.Others != nil {
 		for i := range t.Others.Tasks {
 			redactAbout(t.Others.Tasks[i].About)

@@ -11,7 +11,10 @@ import (
 // and who owns the locks that they wait for. It comes after the kernel, which
 // knows owners, and costs nothing where nothing hangs.
 func (l *looker) lookAround(ctx context.Context) {
-	l.prober.Others(ctx, l.snap.Targets, l.blockers())
+	blocked := l.prober.Others(ctx, l.snap.Targets, l.blockers())
+	if l.snap.Host.Load = l.prober.Load(ctx); l.snap.Host.Load != nil && l.snap.Host.Load.Blocked == nil {
+		l.snap.Host.Load.Blocked = blocked
+	}
 	l.nameOthers(ctx)
 }
 

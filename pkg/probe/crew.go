@@ -13,8 +13,8 @@ import (
 
 // crew walks every task of the host by stat, and by wchan where a sleep that
 // looks harmless may be a request to a FUSE server. It takes 15 us a task.
-func (r *reader) crew(blockers []int, until time.Time) crew {
-	c := crew{whole: true}
+func (r *reader) crew(blockers []int, until time.Time, fuse bool) crew {
+	c := crew{whole: true, byWait: map[string]int{}}
 	pids, _, _ := numbers(r.p.cfg.Proc, 1<<22)
 	for _, pid := range pids {
 		if time.Now().After(until) {
@@ -35,7 +35,11 @@ func (r *reader) crew(blockers []int, until time.Time) crew {
 					continue
 				}
 			}
-			if len(c.tasks) < maxOthers && (slices.Contains(blockers, tid) || r.inTrouble(pid, tid, &st)) {
+			trouble := r.inTrouble(pid, tid, &st, fuse)
+			if trouble && st.State == "D" {
+				c.count(r.readWchan(pid, tid, st.State))
+			}
+			if len(c.tasks) < maxOthers && (trouble || slices.Contains(blockers, tid)) {
 				c.add(pid, tid, &st)
 			}
 		}
@@ -43,12 +47,31 @@ func (r *reader) crew(blockers []int, until time.Time) crew {
 	return c
 }
 
-// inTrouble picks D, and S in a wait for a FUSE server.
-func (r *reader) inTrouble(pid, tid int, st *stat) bool {
-	switch st.State {
-	case "D":
+// count notes one task in D. What it sleeps in is a name of the kernel's.
+func (c *crew) count(wchan *string) {
+	c.blockedTasks++
+	name := ""
+	if wchan != nil {
+		name = bareSymbol(*wchan)
+	}
+	if _, known := c.byWait[name]; known || len(c.byWait) < maxWaits {
+		c.byWait[name]++
+	}
+}
+
+// maxWaits bounds the kinds of waits that are told apart.
+const maxWaits = 24
+
+func (c crew) blocked() *evidence.Blocked {
+	return &evidence.Blocked{Tasks: c.blockedTasks, ByWait: c.byWait, Whole: c.whole}
+}
+
+// inTrouble picks D, and where it matters S in a wait for a FUSE server.
+func (r *reader) inTrouble(pid, tid int, st *stat, fuse bool) bool {
+	switch {
+	case st.State == "D":
 		return true
-	case "S":
+	case st.State == "S" && fuse:
 		data, err := r.read(r.p.taskPath(pid, tid, "wchan"), 256)
 		return err == nil && strings.HasPrefix(string(data), "request_wait_answer")
 	}

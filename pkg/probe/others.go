@@ -14,9 +14,9 @@ const maxOthers = 64
 
 // Others finds who else is stuck on what tasks of the targets are stuck on, and
 // fills Target.Others. It goes over every task of the host, so it does so only
-// where some target has a task that hangs. blockers are threads that own locks,
+// where some target has a task that hangs, and tells how many tasks are in D. blockers are threads that own locks,
 // by the kernel's word, and are named in any case.
-func (p *Prober) Others(ctx context.Context, targets []evidence.Target, blockers []int) {
+func (p *Prober) Others(ctx context.Context, targets []evidence.Target, blockers []int) *evidence.Blocked {
 	var hung []*evidence.Target
 	for i := range targets {
 		if len(devicesOf(&targets[i])) > 0 || hasBlocker(&targets[i], blockers) {
@@ -24,25 +24,26 @@ func (p *Prober) Others(ctx context.Context, targets []evidence.Target, blockers
 		}
 	}
 	if len(hung) == 0 {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*p.cfg.ReadTimeout)
 	defer cancel()
 	until := time.Now().Add(p.cfg.ReadTimeout)
 	found, ok := runBatch(ctx, 1, 2*p.cfg.ReadTimeout, func(int) noted[crew] {
-		return step(p, func(r *reader) crew { return r.crew(blockers, until) })
+		return step(p, func(r *reader) crew { return r.crew(blockers, until, true) })
 	}).result(0)
 	if !ok {
 		for _, t := range hung {
 			addGaps(t, evidence.Gap{Path: p.cfg.Proc + "/*/stat", Kind: evidence.GapTimeout, Matters: matterOthers})
 		}
-		return
+		return nil
 	}
 	c := found.value
 	p.lookClosely(ctx, &c)
 	for _, t := range hung {
 		t.Others = c.stuckWith(t, blockers)
 	}
+	return c.blocked()
 }
 
 const matterOthers = "cannot tell who else on this host is stuck on the same thing"
@@ -52,6 +53,9 @@ type crew struct {
 	tasks []evidence.OtherTask
 	full  []evidence.Task // the same tasks, as the readers of their calls want them
 	whole bool
+	// blockedTasks and byWait count all tasks in D.
+	blockedTasks int
+	byWait       map[string]int
 }
 
 // devicesOf are the devices that hanging tasks of a target are stuck on.

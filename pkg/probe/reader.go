@@ -155,6 +155,7 @@ var (
 	fileSched   = file{"sched", "cannot tell for how long a task has slept"}
 	fileMem     = file{"mem", "cannot tell the path that a task is stuck on"}
 	fileFUSE    = file{"fd", "cannot tell which process serves the FUSE mount that a task waits for"}
+	fileMemory  = file{"memory.oom_control", "cannot tell whether the container is out of memory"}
 	fileExe     = file{"exe", "cannot name the program by its file"}
 )
 

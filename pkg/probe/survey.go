@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
 // surveyTime bounds the survey: 3 us a process, so that a host of two thousand is
@@ -19,6 +21,7 @@ type survey struct {
 	done  chan struct{}
 	byNS  map[uint64][]int
 	whole bool
+	load  *evidence.Load
 }
 
 // Survey begins to note which process of the host lives in which PID namespace,
@@ -33,6 +36,7 @@ func (p *Prober) Survey(ctx context.Context) {
 		defer close(s.done)
 		r := p.newReader()
 		defer r.close()
+		s.load = r.load()
 		s.byNS, s.whole = r.namespaces(ctx, time.Now().Add(surveyTime))
 	}()
 }

@@ -400,6 +400,21 @@ static void *t_write(void *arg) { m_write(); return arg; }
 static void m_thr_write(void) { thread(t_write); m_exit(); }
 static void m_child_write(void) { child = spawn(m_write); m_exit(); }
 
+// ---- memory: touches -n megabytes, more than it may have
+
+static void m_eat(void)
+{
+	handle(sig, on_exit0, 0);
+	ready();
+	for (int i = 0; i < count; i++) {
+		char *m = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		for (int k = 0; m != MAP_FAILED && k < 1 << 20; k += 4096)
+			m[k] = 1;
+	}
+	say("BACK\n");
+	forever();
+}
+
 // ---- a process that joins the PID namespace of PID -n, as nsenter does
 
 static void join(void)
@@ -513,6 +528,7 @@ static const struct mode {
 	{"write", m_write, "default action; writes to -f every 0.05 s"},
 	{"thr_write", m_thr_write, "handler: exit 0; a thread writes to -f"},
 	{"child_write", m_child_write, "handler: exit 0; a child writes to -f"},
+	{"eat", m_eat, "handler: exit 0; touches -n megabytes"},
 	{"join", m_join, "has a child in the PID namespace of PID -n"},
 	{"join_hold", m_join_hold, "the same, and never waits for it"},
 	{"trace", m_trace, "traces PID -n, passes its signals on"},

@@ -43,6 +43,9 @@ type scene struct {
 	// fix is in the command that is taken as the way out; "": free is.
 	fix  string
 	free func(p *played) error
+	// eases is in a command that whystuck prints and that takes the trouble away
+	// before anybody kills: it is run, and the container stops in order.
+	eases string
 }
 
 // commands are stop, kill and rm -f: what a user has.
@@ -107,6 +110,10 @@ func (l *lab) play(t *testing.T, s scene) {
 		l.record(t, set[i].name, set[i].file("before"))
 		s.hold(t, set[i], "before SIGKILL", s.before, c)
 	}
+	if s.eases != "" {
+		l.ease(t, s, set[0])
+		return
+	}
 	l.kill(t, s, set)
 	if !s.killable && s.dead.conf != "" {
 		for i, c := range l.ask(t, names(set)...) {
@@ -128,7 +135,7 @@ func (l *lab) play(t *testing.T, s scene) {
 	}
 	typed := map[string]bool{}
 	for _, p := range set {
-		s.letGo(t, p, typed)
+		s.letGo(t, l, p, typed)
 	}
 	for _, p := range set {
 		l.freed(t, s, p)
@@ -256,7 +263,7 @@ func everything(c diagnose.Container) string {
 
 // letGo runs the way out: a command that whystuck printed.
 // Containers that hang on the same thing are freed together.
-func (s *scene) letGo(t *testing.T, p *played, typed map[string]bool) {
+func (s *scene) letGo(t *testing.T, l *lab, p *played, typed map[string]bool) {
 	if s.fix == "" {
 		if err := s.free(p); err != nil {
 			t.Errorf("the way out: %v", err)
@@ -283,7 +290,9 @@ func (s *scene) letGo(t *testing.T, p *played, typed map[string]bool) {
 	typed[cmd] = true
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "sh", "-c", cmd).CombinedOutput()
+	run := exec.CommandContext(ctx, "sh", "-c", cmd)
+	run.Env = l.d.Env()
+	out, err := run.CombinedOutput()
 	t.Logf("$ %s: %v %s", cmd, err, out)
 	if err != nil && !strings.Contains(cmd, "umount -f") { // busy, but aborted
 		t.Errorf("%s: %v: %s", cmd, err, out)

@@ -25,7 +25,7 @@ func scenes() []scene {
 	freezer := func(parent bool) func(*testing.T, *lab, *played) {
 		return freezeGroup("/sys/fs/cgroup/freezer", "freezer", "freezer.state", "FROZEN", "THAWED", parent)
 	}
-	return []scene{
+	return append(moreScenes(), []scene{
 		{name: "frozen-main", run: data("write"), prepare: ext4, after: freeze, docker: commands, fix: "fsfreeze -u",
 			before: said{stuck, sure, "WS201", frozen}, dead: said{stuck, "certain", "WS201", frozen}},
 		{name: "frozen-child", run: data("child_write"), prepare: ext4, after: freeze, docker: commands, fix: "fsfreeze -u",
@@ -89,7 +89,7 @@ func scenes() []scene {
 		// The kernel would end its threads; runc takes the leader for gone and sends
 		// nothing. SIGKILL by hand is the way out.
 		{name: "zombie-leader", killable: true, accused: true, run: []string{"lab", "zombie_leader"}, docker: nil, before: said{"", anyhow, "WS206", nil}},
-	}
+	}...)
 }
 
 // ownParent makes sure that the cgroup parent is ours and goes with the test.

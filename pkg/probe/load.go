@@ -1,0 +1,117 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/catalog"
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// resources are those of pressure stall information.
+var resources = []string{"cpu", "io", "memory"}
+
+// Load is how busy the host was when the survey was taken, nil without one. A host
+// where everything is late has its tasks in uninterruptible sleep counted too.
+func (p *Prober) Load(ctx context.Context) *evidence.Load {
+	if p.survey == nil {
+		return nil
+	}
+	select {
+	case <-p.survey.done:
+	case <-ctx.Done():
+		return nil
+	}
+	l := p.survey.load
+	if l == nil || l.Blocked != nil || len(catalog.Slow(l)) == 0 {
+		return l
+	}
+	until := time.Now().Add(surveyTime * 4)
+	b, ok := runBatch(ctx, 1, p.cfg.ReadTimeout, func(int) *evidence.Blocked {
+		r := p.newReader()
+		defer r.close()
+		return r.crew(nil, until, false).blocked()
+	}).result(0)
+	if ok {
+		copied := *l
+		copied.Blocked = b
+		return &copied
+	}
+	return l
+}
+
+// load reads /proc/loadavg and /proc/pressure.
+func (r *reader) load() *evidence.Load {
+	l := &evidence.Load{CPUs: runtime.NumCPU(), Pressure: r.pressures(r.p.cfg.Proc+"/pressure/", "")}
+	if data, err := r.read(r.p.cfg.Proc+"/loadavg", 128); err == nil {
+		l.Averages = parseLoadavg(data)
+	}
+	return l
+}
+
+// parseLoadavg reads the three averages, nil when they are not there.
+func parseLoadavg(data []byte) []float64 {
+	f := bytes.Fields(data)
+	if len(f) < 3 {
+		return nil
+	}
+	var out []float64
+	for _, word := range f[:3] {
+		v, err := strconv.ParseFloat(string(word), 64)
+		if err != nil || !(v >= 0) || v > 1e6 {
+			return nil
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// pressures reads the pressure files of the host, or of a cgroup of v2, where they
+// end in .pressure.
+func (r *reader) pressures(dir, suffix string) map[string]evidence.Pressure {
+	var out map[string]evidence.Pressure
+	for _, name := range resources {
+		data, err := r.read(dir+name+suffix, 512)
+		if err != nil {
+			continue // a kernel without PSI, which is nobody's gap
+		}
+		if p, ok := parsePressure(data); ok {
+			if out == nil {
+				out = map[string]evidence.Pressure{}
+			}
+			out[name] = p
+		}
+	}
+	return out
+}
+
+// parsePressure reads the lines "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" and
+// "full ..." (Documentation/accounting/psi.rst). cpu has no full line before 5.13.
+func parsePressure(data []byte) (p evidence.Pressure, ok bool) {
+	for line := range strings.Lines(string(data)) {
+		f := strings.Fields(line)
+		if len(f) < 3 {
+			continue
+		}
+		ten, ok1 := share(f[1], "avg10=")
+		sixty, ok2 := share(f[2], "avg60=")
+		switch {
+		case !ok1 || !ok2:
+		case f[0] == "some":
+			p.Some10, p.Some60, ok = ten, sixty, true
+		case f[0] == "full":
+			p.Full10, p.Full60 = ten, sixty
+		}
+	}
+	return p, ok
+}
+
+func share(word, key string) (float64, bool) {
+	text, ok := strings.CutPrefix(word, key)
+	v, err := strconv.ParseFloat(text, 64)
+	return v, ok && err == nil && v >= 0 && v <= 100
+}

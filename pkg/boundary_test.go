@@ -19,6 +19,7 @@ const module = "github.com/whystuck/whystuck/"
 // floors from the ground up: a package may import only what is below it.
 var floors = map[string]int{
 	"pkg/evidence": 0,
+	"pkg/script":   1,
 	"pkg/catalog":  1,
 	"pkg/diagnose": 2, "pkg/engine": 2, "pkg/probe": 2, "pkg/probe/inside": 2, "pkg/kernel": 2,
 	"pkg/look": 3, "pkg/render": 3,
@@ -32,7 +33,7 @@ var floors = map[string]int{
 
 // pure packages judge and print: the same input gives the same output on any
 // machine at any time.
-var pure = []string{"pkg/evidence", "pkg/catalog", "pkg/diagnose", "pkg/render"}
+var pure = []string{"pkg/evidence", "pkg/script", "pkg/catalog", "pkg/diagnose", "pkg/render"}
 
 // source is one Go file that is no test.
 type source struct {

@@ -30,20 +30,20 @@ func goesOn(means, instead string) Response {
 
 // apps are programs with their own documented stop signals.
 var apps = []Program{
-	{ID: "nginx", Kind: KindApp, Names: []string{"nginx", "openresty", "angie"}, Titles: []string{"nginx: "}, NeverWaits: true,
+	{ID: "nginx", Kind: KindApp, Stop: quit, StopFor: "SIGTERM cuts requests in hand off", Names: []string{"nginx", "openresty", "angie"}, Titles: []string{"nginx: "}, NeverWaits: true,
 		Responses: map[int]Response{
 			term: ends(0, 0, "fast shutdown"), sint: ends(0, 0, "fast shutdown"),
 			quit: drains(0, 0, DrainTCP, "graceful shutdown: waits for open requests", "SIGTERM"),
 			hup:  goesOn("reloads its configuration", "SIGTERM"), usr1: goesOn("reopens its logs", "SIGTERM"),
 			usr2: goesOn("starts a new binary", "SIGTERM"), win: goesOn("stops its workers and stays", "SIGTERM"),
 		}, Source: "nginx.org control.html", Case: "nginx"},
-	{ID: "apache", Kind: KindApp, Names: []string{"apache2", "httpd"}, NeverWaits: true,
+	{ID: "apache", Kind: KindApp, Stop: win, StopFor: "SIGTERM cuts requests in hand off", Names: []string{"apache2", "httpd"}, NeverWaits: true,
 		Responses: map[int]Response{
 			term: ends(0, 0.1, "stops at once"),
 			win:  drains(0, 0.1, DrainTCP, "graceful stop: waits for open requests", "SIGTERM"),
 			usr1: goesOn("restarts gracefully", "SIGTERM"), hup: goesOn("restarts", "SIGTERM"),
 		}, Source: "httpd.apache.org stopping.html", Case: "apache2"},
-	{ID: "postgres", Kind: KindApp, Names: []string{"postgres", "postmaster"}, Titles: []string{"postgres: "}, NeverWaits: true,
+	{ID: "postgres", Kind: KindApp, Stop: sint, StopFor: "SIGTERM waits until every client has left", Names: []string{"postgres", "postmaster"}, Titles: []string{"postgres: "}, NeverWaits: true,
 		Responses: map[int]Response{
 			term: drains(0, 0.1, DrainClients, "smart shutdown: waits until every client has left", "SIGINT"),
 			sint: ends(0, 0.1, "fast shutdown"), quit: {Ends: EndsYes, Code: -1, After: 0.1, Means: "immediate shutdown, recovery at the next start"},
@@ -61,13 +61,13 @@ var apps = []Program{
 	{ID: "memcached", Kind: KindApp, Names: []string{"memcached"}, NeverWaits: true,
 		Responses: map[int]Response{term: ends(0, 0.8, "exits"), sint: ends(0, 0.8, "exits"), usr1: drains(0, 0.8, DrainTCP, "graceful stop", "SIGTERM")},
 		Source:    "memcached.c sig_handler", Case: "memcached"},
-	{ID: "haproxy", Kind: KindApp, Names: []string{"haproxy"},
+	{ID: "haproxy", Kind: KindApp, Stop: usr1, StopFor: "SIGTERM cuts connections off", Names: []string{"haproxy"},
 		Responses: map[int]Response{
 			term: {Ends: EndsYes, Code: -1, After: 0.1, Means: "stops at once"}, sint: {Ends: EndsYes, Code: -1, After: 0.1, Means: "stops at once"},
 			usr1: drains(-1, 0.1, DrainTCP, "soft stop: waits for connections", "SIGTERM"),
 			usr2: goesOn("reloads (master)", "SIGTERM"), hup: goesOn("logs its state", "SIGTERM"),
 		}, Source: "haproxy management.txt 4", Case: "haproxy"},
-	{ID: "php-fpm", Kind: KindApp, Names: []string{"php-fpm", "php-fpm7.4", "php-fpm8.0", "php-fpm8.1", "php-fpm8.2", "php-fpm8.3", "php-fpm8.4"}, Titles: []string{"php-fpm: "}, NeverWaits: true,
+	{ID: "php-fpm", Kind: KindApp, Stop: quit, StopFor: "SIGTERM cuts requests in hand off", Names: []string{"php-fpm", "php-fpm7.4", "php-fpm8.0", "php-fpm8.1", "php-fpm8.2", "php-fpm8.3", "php-fpm8.4"}, Titles: []string{"php-fpm: "}, NeverWaits: true,
 		Responses: map[int]Response{
 			term: ends(0, 0.1, "stops at once"), sint: ends(0, 0.1, "stops at once"),
 			quit: drains(0, 0.1, DrainWorkers, "graceful stop", "SIGTERM"),
@@ -81,7 +81,7 @@ var apps = []Program{
 			hup: goesOn("reloads", "SIGTERM"), usr1: goesOn("reopens its logs", "SIGTERM"), usr2: goesOn("starts a new binary", "SIGTERM"),
 			win: goesOn("stops its workers if daemonised", "SIGTERM"),
 		}, Source: "docs.gunicorn.org signals", Case: "gunicorn"},
-	{ID: "uwsgi", Kind: KindApp, Names: []string{"uwsgi", "uwsgi-core"},
+	{ID: "uwsgi", Kind: KindApp, Stop: sint, StopFor: "with --master SIGTERM is a reload", Names: []string{"uwsgi", "uwsgi-core"},
 		Flags: []Flag{{Names: []string{"--master", "-M"}, Option: "master"}, {Names: []string{"--die-on-term"}, Option: "die-on-term"},
 			{Names: []string{"--ini", "--xml", "--yaml", "--json", "--emperor"}, Option: "config", Value: true}},
 		Source: "uwsgi-docs Management", Case: "uwsgi-master"},
@@ -135,7 +135,7 @@ var apps = []Program{
 		Responses: map[int]Response{term: ends(0, 0.5, "closes and exits"), sint: ends(0, 0.5, "closes and exits"), hup: goesOn("reloads", "SIGTERM")}, Source: "transmission-daemon(1)", Case: "transmission"},
 	{ID: "puma", Kind: KindApp, Scripts: []string{"puma"}, Titles: []string{"puma "}, Names: []string{"puma"},
 		Responses: map[int]Response{term: drains(1, 0.2, DrainTCP, "finishes requests and exits", "")}, Source: "puma docs/signals.md", Case: "puma"},
-	{ID: "unicorn", Kind: KindApp, Scripts: []string{"unicorn"}, Titles: []string{"unicorn "}, Names: []string{"unicorn"},
+	{ID: "unicorn", Kind: KindApp, Stop: quit, StopFor: "SIGTERM cuts requests in hand off", Scripts: []string{"unicorn"}, Titles: []string{"unicorn "}, Names: []string{"unicorn"},
 		Responses: map[int]Response{term: ends(0, 0.2, "quick shutdown"), sint: ends(0, 0.2, "quick shutdown"), quit: drains(0, 0.2, DrainTCP, "graceful shutdown", "SIGTERM"), hup: goesOn("reloads", "SIGTERM")},
 		Source:    "unicorn SIGNALS", Case: "unicorn"},
 	{ID: "thin", Kind: KindApp, Scripts: []string{"thin"}, Names: []string{"thin"},

@@ -52,6 +52,10 @@ type Program struct {
 	Forward *Forward
 	// Responses by signal number; a signal that is missing is not known.
 	Responses map[int]Response
+	// Stop is the stop signal that the program's own manual or image asks for
+	// where that is not SIGTERM, 0: SIGTERM. StopFor says what SIGTERM does wrong.
+	Stop    int
+	StopFor string
 	// Flags are command line options that change the behaviour.
 	Flags  []Flag
 	Source string // where the behaviour is documented or was read

@@ -98,6 +98,7 @@ var inits = []Program{
 	},
 	{
 		ID: "systemd", Kind: KindInit, Names: []string{"systemd"}, Fetches: true,
+		Stop: evidence.SIGRTMIN + 3, StopFor: "SIGTERM makes it execute itself again",
 		Responses: map[int]Response{
 			evidence.SIGTERM:      {Ends: EndsNo, Means: "re-executes itself and goes on", Instead: "SIGRTMIN+3"},
 			evidence.SIGINT:       {Ends: EndsUnknown, Code: -1, Means: "starts ctrl-alt-del.target"},

@@ -73,7 +73,7 @@ const (
 // Container is the judgement of one target.
 type Container struct {
 	Target string `json:"target"`
-	Kind   string `json:"kind"` // container, pidns, process, orphan
+	Kind   string `json:"kind"` // container, pidns, process, orphan, image
 	Name   string `json:"name"`
 	ID     string `json:"id"`
 	Image  string `json:"image"`
@@ -244,15 +244,26 @@ const (
 
 // Finding is one rule that matched.
 type Finding struct {
-	Code     string     `json:"code"` // WSnnn, for ever
-	Title    string     `json:"title"`
-	Severity string     `json:"severity"`
-	PID      int        `json:"pid,omitempty"`
-	NSPID    int        `json:"ns_pid,omitempty"`
-	TID      int        `json:"tid,omitempty"`
-	Summary  string     `json:"summary"`
+	Code     string `json:"code"` // WSnnn, for ever
+	Title    string `json:"title"`
+	Severity string `json:"severity"`
+	PID      int    `json:"pid,omitempty"`
+	NSPID    int    `json:"ns_pid,omitempty"`
+	TID      int    `json:"tid,omitempty"`
+	// Confidence is set where it can differ from the verdict's: for what was read
+	// of an image without running it.
+	Confidence Confidence `json:"confidence,omitempty"`
+	Summary    string     `json:"summary"`
+	// Location is the line of a file of the user's, nil when none was given.
+	Location *Location  `json:"location,omitempty"`
 	Evidence []Evidence `json:"evidence"`
 	Fixes    []Fix      `json:"fixes"`
+}
+
+// Location is a line of a file of the user's: a Dockerfile, or a script beside it.
+type Location struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
 }
 
 // Evidence is one thing read, and what it says.

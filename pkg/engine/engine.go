@@ -6,8 +6,10 @@
 // Looking changes nothing: the only calls that are made for it are ping, list,
 // inspect and events. What acts is kept apart: act.go and docker_act.go (stop, kill)
 // are called by package stop alone; run.go and docker_run.go (create, start, remove)
-// belong to the type Runner, for package smoke. It is not for looking at processes
-// (probe) and does not judge. The Docker SDK's client is imported by docker.go alone.
+// belong to the type Runner, for package smoke; image.go and docker_image.go make a
+// container that is never started, to read files of an image. It is not for looking
+// at processes (probe) and does not judge. The Docker SDK's client is imported by
+// docker.go alone.
 package engine
 
 import (

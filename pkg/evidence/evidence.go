@@ -80,6 +80,7 @@ const (
 	KindPIDNS     = "pidns"     // --pid: the PID namespace a process lives in
 	KindProcess   = "process"   // --pid in the host's own PID namespace: it and its descendants
 	KindOrphan    = "orphan"    // a container's remains that the engine no longer knows
+	KindImage     = "image"     // an image, read or tried out
 )
 
 // Target is one thing asked about, and all that was seen of it.

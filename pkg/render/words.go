@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
 // phrase is a verdict as the reader wants it: what it is, and when.
@@ -17,6 +18,9 @@ func phrase(c diagnose.Container) string {
 	}
 	return text + ", " + string(c.Confidence)
 }
+
+// imageKind is what an image is among the targets; it has no status until it runs.
+const imageKind = evidence.KindImage
 
 func verdictWords(c diagnose.Container) string {
 	switch c.Verdict {
@@ -33,6 +37,9 @@ func verdictWords(c diagnose.Container) string {
 	case diagnose.Ghost:
 		return "GHOST"
 	case diagnose.NotRunning:
+		if c.Kind == imageKind && c.Status == "" {
+			return "READ, NOT RUN"
+		}
 		return "NOT RUNNING" + lastRun(c)
 	}
 	return "UNKNOWN"

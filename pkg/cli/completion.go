@@ -93,5 +93,5 @@ func isCommand(cmd *cobra.Command, name string) bool {
 			return true
 		}
 	}
-	return name == "help" || slices.Contains(reserved, name)
+	return name == "help"
 }

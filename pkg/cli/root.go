@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -29,10 +28,6 @@ const rootExample = `  whystuck web                     why will "docker stop we
   whystuck orphans                 what docker has forgotten, and still lives
   whystuck capture web > web.json  the evidence, to be judged elsewhere:
   whystuck --from web.json`
-
-// reserved are words that later versions may make commands of. Judging a
-// container by that name now would change its meaning then.
-var reserved = []string{"watch"}
 
 // asking is the root command: it judges what it is given.
 type asking struct {
@@ -67,7 +62,7 @@ func newRoot(a *app) *cobra.Command {
 	cmd.SetVersionTemplate("whystuck {{.Version}}\n")
 	r.addFlags(cmd)
 	cmd.AddCommand(newStop(a), newCapture(a), newSignals(a), newImage(a), newExplain(a), newVersion(a), newCompletion(a))
-	cmd.AddCommand(newOrphans(a))
+	cmd.AddCommand(newOrphans(a), newWatch(a))
 	return cmd
 }
 
@@ -113,9 +108,6 @@ func (r *asking) run(cmd *cobra.Command, args []string) error {
 // first look.
 func (r *asking) check(cmd *cobra.Command, args []string) error {
 	r.app.json = r.format.json || r.format.template == "json"
-	if dash := cmd.ArgsLenAtDash(); len(args) > 0 && dash != 0 && slices.Contains(reserved, args[0]) {
-		return usagef("%q is kept for a command of a later version; for the container of that name type: whystuck -- %s", args[0], args[0])
-	}
 	var err error
 	if r.judge, err = r.judgeFlags.options(cmd.Flags(), r.version()); err != nil {
 		return err

@@ -1,61 +1,149 @@
 package cli
 
 import (
-	"context"
 	"os"
+	"os/exec"
 	"os/signal"
-	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/whystuck/whystuck/pkg/diagnose"
-	"github.com/whystuck/whystuck/pkg/render"
+	"github.com/spf13/cobra"
+
+	"github.com/whystuck/whystuck/pkg/watch"
 )
 
-// runWatch looks again and again and prints a report when it says something
-// new. SIGINT or SIGTERM ends it, with the exit code of the latest look.
-func (r *asking) runWatch(ctx context.Context) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+const watchLong = `Follows the engine's events and tells of every docker stop and docker kill:
+how it ended, and while it still hangs, at its timeout, ten seconds later and when
+the engine has given up, with the diagnosis taken at that moment. It also tells what
+ended in SIGKILL, what came back by its restart policy, and, with --scan-every, which
+containers would not stop cleanly before anybody tries.
+
+It survives restarts of the engine: what happened meanwhile is told once, marked as
+reconciled. It sends no signal to any container.
+
+--exec runs a command for each report that is trouble, with the report as JSON on its
+standard input and WHYSTUCK_KIND, WHYSTUCK_CONTAINER, WHYSTUCK_STAGE, WHYSTUCK_OUTCOME,
+WHYSTUCK_HEADLINE and others in its environment. There is no shell unless you name one.`
+
+const watchExample = `  whystuck watch                                every stop, as text
+  whystuck watch --json web db                  of two containers, one JSON object a line
+  whystuck watch --exec "/usr/local/bin/page"   tell somebody
+  whystuck watch --scan-every 5m -q --metrics 127.0.0.1:9869
+  whystuck watch -q --textfile /var/lib/node_exporter/textfile_collector/whystuck.prom`
+
+// watching is the watch command.
+type watching struct {
+	*app
+	question
+	format
+	exec        string
+	execTimeout time.Duration
+	scanEvery   time.Duration
+	silentAfter time.Duration
+}
+
+func newWatch(a *app) *cobra.Command {
+	w := &watching{app: a}
+	cmd := &cobra.Command{
+		Use:                   "watch [CONTAINER...]",
+		Short:                 "follow the engine and tell of stops that hang",
+		Long:                  watchLong,
+		Example:               watchExample,
+		Args:                  cobra.ArbitraryArgs,
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     a.completeNames(&w.question),
+		RunE:                  w.run,
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.BoolVar(&w.format.json, "json", false, "print each report as one line of JSON")
+	f.BoolVarP(&w.quiet, "quiet", "q", false, "print no reports")
+	f.StringVar(&w.exec, "exec", "", "run this `command` for each report that is trouble")
+	f.DurationVar(&w.execTimeout, "exec-timeout", 30*time.Second, "kill the command of --exec after this time")
+	f.DurationVar(&w.scanEvery, "scan-every", 0, "judge all running containers every so often (0: never)")
+	f.DurationVar(&w.silentAfter, "silent-after", 5*time.Second, "tell that the engine does not answer after this time")
+	w.question.addEngineTo(f)
+	w.format.addLooksTo(f)
+	completeWords(cmd, "color", "auto", "always", "never")
+	return cmd
+}
+
+func (w *watching) run(cmd *cobra.Command, names []string) error {
+	if err := w.format.check(); err != nil {
+		return err
+	}
+	var argv []string
+	if cmd.Flags().Changed("exec") {
+		var err error
+		if argv, err = watch.SplitWords(w.exec); err != nil {
+			return usagef("--exec %q: %w", w.exec, err)
+		}
+		if _, err := exec.LookPath(argv[0]); err != nil {
+			return usagef("--exec: %w", err)
+		}
+	}
+	if w.execTimeout <= 0 || w.scanEvery < 0 || w.silentAfter <= 0 {
+		return usagef("--exec-timeout and --silent-after must be above 0, --scan-every 0 or more")
+	}
+	return w.follow(cmd, names, argv)
+}
+
+// follow watches until SIGINT or SIGTERM, which is a clean end: exit code 0.
+func (w *watching) follow(cmd *cobra.Command, names, argv []string) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ticker := time.NewTicker(time.Duration(r.watch * float64(time.Second)))
-	defer ticker.Stop()
-	code, last := exitClean, ""
-	for {
-		report := diagnose.Judge(r.look(ctx, &r.question), r.judge)
-		if ctx.Err() != nil {
-			return exitWith(code) // cut short: what was seen says nothing
-		}
-		code = r.failOn.codeOfReport(report)
-		if now := changeKey(report); now != last {
-			if err := r.answer(report, &r.format); err != nil {
-				return err
+	var complaining sync.Mutex // several goroutines complain
+	complain := func(text string) {
+		complaining.Lock()
+		defer complaining.Unlock()
+		w.complain(text)
+	}
+	var failed atomic.Pointer[error]
+	tell := func(*watch.Report) {}
+	w.wrote = true // JSON lines, or nothing: no report of errors follows them
+	if !w.quiet {
+		out := watch.NewWriter(w.lines(), func(err error) { failed.Store(&err); stop() })
+		defer func() {
+			ctx, cancel := watch.CloseContext()
+			defer cancel()
+			if n := out.Close(ctx); n > 0 {
+				complain("the reader was too slow: reports were left out")
 			}
-			last = now
-		}
-		select {
-		case <-ctx.Done():
-			return exitWith(code)
-		case <-ticker.C:
-		}
+		}()
+		tell = out.Tell
 	}
+	if argv != nil {
+		runner := watch.NewRunner(argv, w.execTimeout, complain)
+		defer func() {
+			ctx, cancel := watch.CloseContext()
+			defer cancel()
+			runner.Close(ctx)
+		}()
+		show := tell
+		tell = func(r *watch.Report) { show(r); runner.Tell(r) }
+	}
+	looker := w.looker()
+	looker.Seen = nil // looks are taken side by side
+	watcher, err := watch.New(ctx, watch.Options{
+		Version: w.version(), Names: names, EngineOptions: w.engineOptions(&w.question), Looker: looker,
+		ScanEvery: w.scanEvery, SilentAfter: w.silentAfter, Tell: tell, Complain: complain,
+	})
+	if err != nil {
+		return err
+	}
+	watcher.Run(ctx)
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
-// changeKey is equal for reports between which only time has passed.
-func changeKey(r diagnose.Report) string {
-	var b strings.Builder
-	r.ObservedAt = time.Time{}
-	for _, e := range r.Errors {
-		b.WriteString(e.Message + "\n")
+// lines is the way of printing reports.
+func (w *watching) lines() func(*watch.Report) error {
+	if w.format.json {
+		return watch.JSONLines(w.Out)
 	}
-	_ = render.Text(&b, r, render.Options{NoTrunc: true}) // a strings.Builder takes everything
-	return withoutAges(b.String())
-}
-
-// withoutAges takes the numbers out of "SIGTERM sent 42 s ago".
-func withoutAges(text string) string {
-	parts := strings.Split(text, " s ago")
-	for i := range parts[:len(parts)-1] {
-		parts[i] = strings.TrimRight(parts[i], "0123456789.")
-	}
-	return strings.Join(parts, " s ago")
+	return watch.Text(w.Out, w.renderOptions(&w.format))
 }

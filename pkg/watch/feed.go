@@ -1,0 +1,36 @@
+package watch
+
+import (
+	"context"
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/engine"
+)
+
+// Pauses between attempts to reach an engine that is away.
+const (
+	firstPause = 100 * time.Millisecond
+	maxPause   = 2 * time.Second
+)
+
+// feed keeps a stream of events open until ctx ends, and puts all that comes
+// into the queue. since says from when on the engine is asked to tell again.
+func (w *Watcher) feed(ctx context.Context, since func() time.Time) {
+	pause := firstPause
+	for ctx.Err() == nil {
+		opened := func() {
+			pause = firstPause
+			w.queue.put(item{opened: true})
+		}
+		err := w.engine.Stream(ctx, since(), opened, func(e engine.Event) { w.queue.put(item{event: e}) })
+		if ctx.Err() != nil {
+			return
+		}
+		w.queue.put(item{broken: err})
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, maxPause)
+	}
+}

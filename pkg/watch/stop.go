@@ -1,0 +1,136 @@
+package watch
+
+import (
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/diagnose"
+)
+
+// The engine's waits after SIGKILL (moby daemon/kill.go and stop.go): ten
+// seconds for the exit event, two after a kill(2) of its own, two more in stop.
+const (
+	afterKill = 10 * time.Second
+	stopEnds  = 14 * time.Second
+	killEnds  = 12 * time.Second
+	// giveUp is how much later than that the engine has surely given up.
+	giveUp = time.Second
+	// slack is how much later than its time the engine's SIGKILL may be seen.
+	slack = 400 * time.Millisecond
+	// foreverIs how long a stop without a timeout may take before it is told: the
+	// engine will never send SIGKILL.
+	foreverIs = 60 * time.Second
+)
+
+// stopping is one container's stop under way, from the first signal to the end.
+type stopping struct {
+	command string
+	signal  int
+	at      time.Time // the engine's clock
+	began   Moment
+	timeout time.Duration // negative: for ever
+	source  string        // of timeout
+
+	killAt   time.Time // of SIGKILL, the engine's clock
+	killed   *Moment   // nil: no SIGKILL yet
+	oom      bool
+	told     string // latest stage told
+	hopeless bool   // the diagnosis says that it will not end, SIGKILL seen or not
+	untold   *Report
+
+	looked    int // early looks asked for
+	diagnosis *diagnose.Container
+	diagnosed time.Duration // after began
+	note      string
+}
+
+// step is a moment at which something is to be done about a stop.
+type step struct {
+	at   time.Duration // Moment.Mono
+	what string        // a stage, or stepLook
+}
+
+const stepLook = "look"
+
+// earlyLook and lastLook are when a stop that is still under way is looked at
+// before its timeout: SIGKILL takes away what there was to see. Most stops have
+// ended by the first.
+const (
+	earlyLook = time.Second
+	lastLook  = 400 * time.Millisecond // before the timeout
+)
+
+// next is what comes next; false: nothing but its end.
+func (s *stopping) next() (step, bool) {
+	switch {
+	case s.command == CommandSignal || s.told == StageNever:
+		return step{}, false
+	case s.killed == nil:
+		return s.beforeKill()
+	}
+	base, end := s.killed.Mono, stopEnds
+	if s.command == CommandKill {
+		end = killEnds
+	}
+	switch s.told {
+	case "", StageAssumed:
+		if s.command == CommandStop {
+			return step{base, StageTimeout}, true
+		}
+		return step{base + afterKill, StageTimeout10}, true
+	case StageTimeout:
+		return step{base + afterKill, StageTimeout10}, true
+	}
+	return step{base + end + giveUp, StageNever}, true
+}
+
+// beforeKill is what comes next while only the stop signal has been sent.
+func (s *stopping) beforeKill() (step, bool) {
+	from := s.began.Mono
+	limit := s.timeout
+	if limit < 0 {
+		limit = foreverIs
+	}
+	if s.told == "" {
+		if at, ok := s.nextLook(limit); ok {
+			return step{from + at, stepLook}, true
+		}
+		if s.timeout < 0 {
+			return step{from + limit, StageNever}, true
+		}
+		return step{from + limit + slack, StageAssumed}, true
+	}
+	if !s.hopeless { // a longer timeout, or docker kill with the stop signal: it may take its time
+		return step{}, false
+	}
+	if s.told == StageAssumed {
+		return step{from + limit + afterKill, StageTimeout10}, true
+	}
+	return step{from + limit + stopEnds + giveUp, StageNever}, true
+}
+
+// nextLook is when it is to be looked at before its timeout, twice at most.
+func (s *stopping) nextLook(limit time.Duration) (time.Duration, bool) {
+	early, last := min(earlyLook, limit/2), limit-lastLook
+	switch {
+	case s.looked == 0:
+		return early, true
+	case s.looked == 1 && last > early+lastLook:
+		return last, true
+	}
+	return 0, false
+}
+
+// outcome is the word for how it ended, with the exit code if that is known.
+func (s *stopping) outcome(code *int) string {
+	switch {
+	case s.told == StageNever:
+		return OutcomeStuck
+	case s.command == CommandKill:
+		return OutcomeDies
+	case code != nil && *code == 137, code == nil && s.killed != nil:
+		return OutcomeKilled
+	case code == nil:
+		return OutcomeUnseen
+	}
+	return OutcomeStops // also where it exited by itself in the moment of SIGKILL
+}

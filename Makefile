@@ -10,7 +10,7 @@ VERSION := $(shell git describe --tags --dirty 2>/dev/null || git rev-parse --sh
 PREFIX  := /usr/local
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: all build demo test lint truth hang engine-test bench install clean need-go need-gcc
+.PHONY: all build demo test lint truth hang engine-test watch-test bench install clean need-go need-gcc
 
 all: build
 
@@ -41,6 +41,11 @@ hang: build need-gcc
 # private engines. Takes some minutes.
 engine-test: build need-gcc
 	cd scripts/enginetest && WHYSTUCK_ENGINE=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 10m
+
+# whystuck watch over real stops, over an engine that hangs and one that is
+# restarted, and scraped by a real Prometheus. Takes two minutes.
+watch-test: build need-gcc
+	cd scripts/watchtest && WHYSTUCK_WATCH=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 6m
 
 bench: build need-gcc
 	go run ./scripts/bench -whystuck ./whystuck

@@ -266,6 +266,9 @@ func (m *Machine) stopEvent(c *container) {
 // startedAgain: who started it is known by the restart count, which the engine
 // sets to 0 when a person does.
 func (m *Machine) startedAgain(c *container, e engine.Event, now Moment) {
+	if c.alive && now.Mono < m.settled && e.At.Sub(c.started) < settling {
+		return // the list knew it already
+	}
 	if c.alive {
 		m.end(c, e.At, nil, now, true) // its end was not told to us
 	}

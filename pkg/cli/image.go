@@ -4,17 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
+	"github.com/whystuck/whystuck/pkg/evidence"
 	"github.com/whystuck/whystuck/pkg/look"
+	"github.com/whystuck/whystuck/pkg/render"
 	"github.com/whystuck/whystuck/pkg/smoke"
 )
 
@@ -99,7 +103,7 @@ func (t *trying) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer func() { _ = e.Close() }()
-	s := &smoke.Smoker{Engine: e, Look: t.looker(), Judge: t.judge, Options: t.options, Output: t.Err, Now: t.Now}
+	s := &smoke.Smoker{Engine: e, Look: t.looker(), Options: t.options, Output: t.Err, Now: t.Now}
 	s.Look.Seen = nil // several looks at once
 	if t.clean {
 		return t.cleanUp(ctx, s)
@@ -132,7 +136,7 @@ func (t *trying) check(cmd *cobra.Command, args []string) ([]string, error) {
 	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 		images, o.Spec.Command = args[:dash], args[dash:]
 	}
-	t.judge = diagnose.Options{Version: t.version()}
+	o.Trace = t.Getenv("WHYSTUCK_SOURCES") != "proc"
 	switch {
 	case t.clean && len(args) > 0:
 		return nil, usagef("--clean takes no images")
@@ -159,7 +163,50 @@ func (t *trying) tryAll(ctx context.Context, s *smoke.Smoker, images []string) (
 	g.Wait()
 	p.end()
 	report := t.report(s, results)
-	return t.codeOf(report), t.answer(report, &t.format)
+	code := t.codeOf(report)
+	for _, e := range report.Errors {
+		t.complain(e.Message)
+	}
+	if len(report.Containers) == 0 && !t.app.json {
+		return code, nil
+	}
+	t.wrote = true
+	print := t.format.printer()
+	if !t.format.json && t.format.template == "" {
+		print = render.Image
+	}
+	return code, print(t.Out, report, t.renderOptions(&t.format))
+}
+
+// saveDisagreement writes what a wrong forecast rested on, for us to be sent, and
+// gives its name: here, where a CI job keeps its files, or else where there is room.
+func (t *trying) saveDisagreement(image string, s *evidence.Snapshot) string {
+	if s == nil {
+		return ""
+	}
+	evidence.Redact(s)
+	var text strings.Builder
+	if evidence.Write(&text, s) != nil {
+		return ""
+	}
+	plain := func(r rune) rune {
+		if r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '.' || r == '-') {
+			return r
+		}
+		return '_'
+	}
+	pattern := "whystuck-" + strings.Map(plain, image[:min(len(image), 60)]) + "-*.json"
+	for _, dir := range []string{".", t.TempDir} {
+		f, err := os.CreateTemp(dir, pattern)
+		if err != nil {
+			continue
+		}
+		_, err = f.WriteString(text.String())
+		if cerr := f.Close(); err == nil && cerr == nil {
+			return f.Name()
+		}
+	}
+	return ""
 }
 
 // width is how many run at once. A port or a device of the host can be had once.
@@ -188,6 +235,9 @@ func (t *trying) report(s *smoke.Smoker, results []smoke.Result) diagnose.Report
 
 func (t *trying) add(r *diagnose.Report, one *smoke.Result) {
 	image := one.Container.Target
+	if one.Container.Disagreed() {
+		diagnose.Disagree(&one.Container, t.saveDisagreement(image, one.Snapshot), issuesURL)
+	}
 	if s := one.Snapshot; s != nil {
 		r.Host.Kernel = s.Host.Kernel
 		for _, source := range s.Host.Sources {

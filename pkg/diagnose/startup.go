@@ -17,6 +17,7 @@ type Startup struct {
 
 // Run is what one of several runs of an image came to (`--repeat`).
 type Run struct {
+	Ready        bool       `json:"ready"`
 	Verdict      Verdict    `json:"verdict"`
 	Confidence   Confidence `json:"confidence"`
 	Observed     string     `json:"observed"` // a verdict word, "" when it was not stopped
@@ -34,6 +35,9 @@ const (
 	NeverReady  Failing = "WS531"
 	CannotStart Failing = "WS533"
 )
+
+// DiedLater as the detail of DiedEarly: it was ready already, and went.
+const DiedLater = "after it was ready"
 
 // StartFailure is a container that did not come up.
 type StartFailure struct {
@@ -54,7 +58,7 @@ func (s *StartFailure) AddTo(c *Container) {
 		f.Evidence = append(f.Evidence, Evidence{Source: "docker inspect", Field: "State.ExitCode", Value: fmt.Sprint(*s.ExitCode), Says: s.says()})
 	}
 	for _, line := range s.Log {
-		f.Evidence = append(f.Evidence, Evidence{Source: "docker logs", Field: "line", Value: line})
+		f.Evidence = append(f.Evidence, Evidence{Source: "docker logs", Value: line})
 	}
 	f.Fixes = s.fixes()
 	c.Findings = append(c.Findings, f)
@@ -72,6 +76,9 @@ func (s *StartFailure) sentence() string {
 		return "it did not become ready: " + bounded(s.Detail, 300)
 	}
 	text := "it ended before it was ready"
+	if s.Detail == DiedLater {
+		text = "it ended by itself, before it was stopped"
+	}
 	if s.ExitCode != nil {
 		text += fmt.Sprintf(", with code %d", *s.ExitCode)
 	}
@@ -113,6 +120,25 @@ func (s *StartFailure) fixes() []Fix {
 			{When: FixImage, Text: "start the program in the foreground (daemon off; -F; --nodaemon): PID 1 has to stay"}}
 	}
 	return []Fix{{When: FixRun, Text: "give it what it needs to start: --env, --volume, --network, a command; its log above says what it missed"}}
+}
+
+// Disagreed reports whether a forecast that is a promise was not kept. One that
+// rests on an assumption promises nothing.
+func (c *Container) Disagreed() bool {
+	return c.Agreed != nil && !*c.Agreed && c.Confidence != Assumed
+}
+
+// AssumedWrong notes that a handler did not do what one hopes of handlers.
+func AssumedWrong(c *Container) {
+	if c.Agreed == nil || *c.Agreed || c.Confidence != Assumed {
+		return
+	}
+	f := newFinding("WS536", nil)
+	o := c.Observed
+	f.Summary = fmt.Sprintf("a handler runs, what it does cannot be seen before: assumed was %s, seen was %s", c.Verdict, o.Outcome)
+	f.Evidence = append(f.Evidence, Evidence{Source: "stop", Field: o.Outcome, Value: ending(o.ExitCode, o.AfterSeconds), Says: "what happened"})
+	f.Fixes = []Fix{{When: FixImage, Text: "let the program end in its handler, within the stop timeout; or give it the signal that it ends on: STOPSIGNAL"}}
+	c.Findings = append([]Finding{f}, c.Findings...)
 }
 
 // Disagree puts the finding for a forecast that was wrong into c, which has
@@ -158,7 +184,7 @@ func AddRuns(c *Container, all []Container) {
 	for i := range all {
 		r := runOf(&all[i])
 		c.Runs = append(c.Runs, r)
-		differ = differ || r.word() != c.Runs[0].word()
+		differ = differ || r.Words() != c.Runs[0].Words()
 	}
 	if !differ {
 		return
@@ -167,23 +193,26 @@ func AddRuns(c *Container, all []Container) {
 	f.Summary = fmt.Sprintf("%d runs came to different ends; the worst is shown", len(all))
 	for i := range c.Runs {
 		r := &c.Runs[i]
-		f.Evidence = append(f.Evidence, Evidence{Source: fmt.Sprintf("run %d", i+1), Field: r.word(), Value: ending(r.ExitCode, r.AfterSeconds)})
+		f.Evidence = append(f.Evidence, Evidence{Source: fmt.Sprintf("run %d", i+1), Field: r.Words(), Value: ending(r.ExitCode, r.AfterSeconds)})
 	}
 	c.Findings = append(c.Findings, f)
 }
 
 func runOf(c *Container) Run {
-	r := Run{Verdict: c.Verdict, Confidence: c.Confidence, ExitCode: c.ExitCode, Agreed: c.Agreed}
+	r := Run{Ready: c.Startup != nil && c.Startup.Ready, Verdict: c.Verdict, Confidence: c.Confidence, ExitCode: c.ExitCode, Agreed: c.Agreed}
 	if o := c.Observed; o != nil {
 		r.Observed, r.ExitCode, r.AfterSeconds = o.Outcome, o.ExitCode, o.AfterSeconds
 	}
 	return r
 }
 
-// word is what a run came to: what was seen, else what was foretold.
-func (r *Run) word() string {
-	if r.Observed != "" {
+// Words say what a run came to: what was seen, else what was foretold.
+func (r *Run) Words() string {
+	switch {
+	case r.Observed != "":
 		return r.Observed
+	case r.Ready:
+		return string(r.Verdict)
 	}
-	return string(r.Verdict)
+	return "not ready"
 }

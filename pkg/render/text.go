@@ -109,18 +109,21 @@ func (p *page) screen(r diagnose.Report, c diagnose.Container) {
 	p.gaps(c)
 }
 
-func (p *page) title(c diagnose.Container) {
+func (p *page) title(c diagnose.Container) { p.answerLine(c, phrase(c), c.Verdict) }
+
+// answerLine is the first line: who it is, and at its right end the answer.
+func (p *page) answerLine(c diagnose.Container, right string, colour diagnose.Verdict) {
 	parts := headParts(name(c), c.Image, c.PID)
 	bold := p.fit(parts[0], p.width)
 	plain := p.fit(spaces(2)+strings.Join(parts[1:], "  "), p.width-textWidth(bold))
-	head, right := p.s.bold(bold)+plain, phrase(c)
+	head := p.s.bold(bold) + plain
 	gap := p.width - textWidth(bold) - textWidth(strings.TrimRight(plain, " ")) - textWidth(right)
 	if gap < 2 {
 		p.line(head)
-		p.line(spaces(p.width-textWidth(right)), p.s.verdict(c.Verdict, right))
+		p.line(spaces(p.width-textWidth(right)), p.s.verdict(colour, right))
 		return
 	}
-	p.line(strings.TrimRight(head, " "), spaces(gap), p.s.verdict(c.Verdict, right))
+	p.line(strings.TrimRight(head, " "), spaces(gap), p.s.verdict(colour, right))
 }
 
 // headParts are the words of a title, "" left out. What was asked for by its PID

@@ -12,8 +12,8 @@ import (
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
-	"github.com/whystuck/whystuck/pkg/look"
 	"github.com/whystuck/whystuck/pkg/probe"
+	"github.com/whystuck/whystuck/pkg/stop"
 )
 
 // logBytes is what the engine keeps of the log: one that is flooded fills no disk.
@@ -46,7 +46,7 @@ func (r *run) play(ctx context.Context) {
 	if !r.create(ctx) || !r.start(ctx) || !r.becomeReady(ctx) {
 		return
 	}
-	r.judge(ctx)
+	r.stop(ctx)
 }
 
 func (r *run) create(ctx context.Context) bool {
@@ -121,16 +121,39 @@ func (r *run) logTail(ctx context.Context) []string {
 	return lines
 }
 
-// judge looks at the container as `whystuck NAME` does.
-func (r *run) judge(ctx context.Context) {
+// stop judges the container as `whystuck NAME` does and stops it as `whystuck stop`.
+func (r *run) stop(ctx context.Context) {
 	r.say("judging")
-	s := r.Look.Look(ctx, &look.Question{Query: engine.Query{Names: []string{r.id}}, Everything: true, Judge: r.Judge, Engine: r.Engine})
-	report := diagnose.Judge(s, r.Judge)
-	if len(report.Containers) != 1 {
-		r.out.Err = lookError(s)
+	s := stop.Stopper{Looker: r.Look, Engine: r.Engine}
+	p, err := s.Prepare(ctx, engine.Query{Names: []string{r.id}}, stop.Options{Trace: r.Trace})
+	if err != nil {
+		r.out.Err = err
 		return
 	}
-	r.take(report.Containers[0], s)
+	defer p.Close()
+	if ctx.Err() != nil {
+		r.out.Err = ctx.Err()
+		return
+	}
+	if len(p.Report.Containers) != 1 {
+		r.out.Err = lookError(p.Snapshot())
+		return
+	}
+	if p.Report.Containers[0].Verdict == diagnose.NotRunning {
+		r.fail(ctx, diagnose.DiedEarly, diagnose.DiedLater)
+		return
+	}
+	done := r.load(ctx, p.Report.Containers[0].PID)
+	r.say("stopping")
+	out := p.Run(ctx)
+	done()
+	for _, f := range out.Hold {
+		_ = f.Close() // an engine that kills now kills what is to go anyway
+	}
+	r.take(out.Report.Containers[0], p.Snapshot())
+	if r.out.Container.Observed != nil && r.out.Container.Observed.Cut == "interrupted" {
+		r.out.Err = ctx.Err()
+	}
 }
 
 func lookError(s *evidence.Snapshot) error {
@@ -150,6 +173,7 @@ func (r *run) take(c diagnose.Container, s *evidence.Snapshot) {
 	c.Startup = r.out.Container.Startup
 	c.Findings = append(r.out.Container.Findings, lasting(c.Findings)...)
 	r.out.Container, r.out.Snapshot = c, s
+	diagnose.AssumedWrong(&r.out.Container)
 }
 
 // lasting leaves out what could be done about this one container: it is gone when

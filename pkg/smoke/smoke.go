@@ -31,13 +31,14 @@ type Options struct {
 	// Load is a shell command on this host, LoadExec one in the container; each
 	// runs while the container is being stopped.
 	Load, LoadExec string
+	// Trace may follow the stop's signals in the kernel; it needs root.
+	Trace bool
 }
 
 // Smoker runs images on one engine. It is safe for use by several goroutines.
 type Smoker struct {
 	Engine *engine.Engine
 	Look   *look.Looker
-	Judge  diagnose.Options
 	Options
 	// Progress is told what is being done with an image; nil: nobody is.
 	Progress func(image, doing string)

@@ -100,6 +100,9 @@ func (s *Stopper) Prepare(ctx context.Context, q engine.Query, opt Options) (*Pr
 	return p, nil
 }
 
+// Snapshot is the evidence that the forecast rests on.
+func (p *Prepared) Snapshot() *evidence.Snapshot { return p.snapshot }
+
 // Close gives up what Prepare holds, for a stop that is not run after all.
 func (p *Prepared) Close() { p.trace.shut() }
 

@@ -17,7 +17,7 @@ const (
 // becomes of a container that it did not end.
 func (c *inspection) afterStop(o *outlook, then string) (*string, *Freed) {
 	switch {
-	case o.ends == nil || !o.command.Returns:
+	case o.ends == nil || !o.command.Returns || !c.byEngine():
 		return nil, nil
 	case *o.ends && then == "restarted":
 		return text(bookedRunning), nil
@@ -38,7 +38,7 @@ func (c *inspection) afterStop(o *outlook, then string) (*string, *Freed) {
 // afterKill is the same for docker kill.
 func (c *inspection) afterKill(f *EndForecast) (*string, *Freed) {
 	switch {
-	case f.ContainerEnds == nil || !f.Command.Returns:
+	case f.ContainerEnds == nil || !f.Command.Returns || !c.byEngine():
 		return nil, nil
 	case *f.ContainerEnds && c.autoRemoved():
 		return text(bookedRemoved), nil

@@ -147,6 +147,10 @@ func (c *inspection) killOrRemove(o *outlook, message string) *EndForecast {
 	if h.timeless {
 		cmd.AfterSeconds, cmd.Error = nil, nil
 	}
+	if !c.byEngine() {
+		return &EndForecast{Outcome: "stuck", ContainerEnds: &no, Command: Command{Returns: true},
+			Steps: []Step{{Action: "SIGKILL to " + c.title(c.root), Effect: h.says}}}
+	}
 	return &EndForecast{Outcome: "stuck", ContainerEnds: &no, Command: cmd,
 		Steps: []Step{{Action: "SIGKILL to " + c.title(c.root), Effect: h.says},
 			{AtSeconds: after, Action: "docker gives up", Effect: text}}}

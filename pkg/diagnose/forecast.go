@@ -394,6 +394,10 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 	}
 	o.cutSteps()
 	o.step(at, "SIGKILL to "+c.title(o.root.p), h.says)
+	if !c.byEngine() {
+		o.command = Command{Returns: true} // kill(2) does; nobody waits and gives up
+		return
+	}
 	o.step(after, "docker stop returns", o.lastWords())
 }
 
@@ -412,6 +416,10 @@ func (o *outlook) lastWords() string {
 	}
 	return "an error: " + noExitEvent
 }
+
+// byEngine reports whether an engine stops it: a PID alone, or what an engine has
+// forgotten, gets signals and no command that gives up.
+func (c *inspection) byEngine() bool { return c.t.Kind == evidence.KindContainer }
 
 // cutSteps drops what follows the stop signal.
 func (o *outlook) cutSteps() { o.steps = o.steps[:1] }

@@ -59,6 +59,24 @@ func checkCommand(t *testing.T, what string, got Command, after float64, status 
 	}
 }
 
+// TestNoEngine: where no engine stops it no command gives up, and none is told of.
+func TestNoEngine(t *testing.T) {
+	for _, kind := range []string{evidence.KindProcess, evidence.KindPIDNS} {
+		s := snapshot(proc{pid: 100, ns: 1, change: func(p *evidence.Process) {
+			p.State, p.Tasks[0].State, p.Tasks[0].Stack = "D", "D", []string{"percpu_rwsem_wait", "vfs_write"}
+		}})
+		s.Targets[0].Kind = kind
+		s.Targets[0].Container = nil
+		got := Judge(s, Options{}).Containers[0]
+		if got.Kill == nil || got.Kill.Outcome != "stuck" || got.Kill.Command.AfterSeconds != nil || got.Kill.Status != nil {
+			t.Errorf("%s: kill %+v", kind, got.Kill)
+		}
+		if got.Stop != nil && (len(got.Stop.Steps) != 2 || got.Stop.Command.AfterSeconds != nil || got.Stop.Freed != nil) {
+			t.Errorf("%s: stop %+v", kind, got.Stop)
+		}
+	}
+}
+
 // TestTracerTimes: when docker gives up depends on what the tracer asked for; what
 // the kernel does not tell is not told. Measured with tracers that do not wait.
 func TestTracerTimes(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
-	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
 // stopRunning is the finding that says that the history belongs to a stop that
@@ -62,7 +61,7 @@ func (p *page) timeline(c diagnose.Container) {
 // stopCommand is the command whose steps follow.
 func stopCommand(c diagnose.Container) string {
 	switch {
-	case c.Kind != "" && c.Kind != evidence.KindContainer:
+	case !byEngine(c):
 		return fmt.Sprintf("%s, %s, SIGKILL", c.Stop.Signal, forTimeout(c.Stop.TimeoutSeconds))
 	case c.Stop.TimeoutSource == "flag":
 		return fmt.Sprintf("docker stop -t %d %s", c.Stop.TimeoutSeconds, name(c))
@@ -115,7 +114,7 @@ func (p *page) steps(steps []diagnose.Step) {
 func (p *page) others(c diagnose.Container) {
 	var parts []string
 	kill := "docker kill: "
-	if c.Kind != "" && c.Kind != evidence.KindContainer {
+	if !byEngine(c) {
 		kill = "SIGKILL: "
 	}
 	if c.Kill != nil {
@@ -149,7 +148,7 @@ func (p *page) signal(c diagnose.Container) {
 func signalWords(c diagnose.Container) string {
 	s := c.Signal
 	command := fmt.Sprintf("docker kill -s %s %s", strings.TrimPrefix(s.Signal, "SIG"), name(c))
-	if c.Kind != "" && c.Kind != evidence.KindContainer {
+	if !byEngine(c) {
 		command = fmt.Sprintf("%s to PID %d", s.Signal, c.PID)
 	}
 	text := command + ": " + s.Outcome

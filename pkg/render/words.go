@@ -31,6 +31,9 @@ func verdictWords(c diagnose.Container) string {
 	case diagnose.Killed:
 		return "KILLED" + killedAfter(c.Stop)
 	case diagnose.Stuck:
+		if !byEngine(c) {
+			return "STUCK"
+		}
 		return "STUCK" + comesTo(c.Stop)
 	case diagnose.Refused:
 		return "REFUSED" + comesTo(c.Stop)
@@ -44,6 +47,9 @@ func verdictWords(c diagnose.Container) string {
 	}
 	return "UNKNOWN"
 }
+
+// byEngine: there are docker commands whose end can be told.
+func byEngine(c diagnose.Container) bool { return c.Kind == "" || c.Kind == evidence.KindContainer }
 
 func within(s *diagnose.StopForecast) string {
 	switch {
@@ -127,6 +133,9 @@ func endWords(f *diagnose.EndForecast, done string) string {
 		return done
 	case "unknown", "":
 		return "cannot tell"
+	}
+	if f.Command.Returns && f.Command.ExitStatus == nil && f.Command.AfterSeconds == nil {
+		return f.Outcome // no command, or not known how it ends
 	}
 	return f.Outcome + ", " + commandWords(f.Command)
 }

@@ -16,7 +16,7 @@ import (
 
 // settle is how long a trace of a container must outlive the engine's memory of
 // it. A shim takes some 0.1 s to end after its container was removed.
-const settle = 400 * time.Millisecond
+const settle = 300 * time.Millisecond
 
 // Orphans finds what lives on this host of containers that the engine has
 // forgotten, or has booked as exited: processes, shims, the runtime's state. What
@@ -48,7 +48,7 @@ func (e *Engine) Orphans(ctx context.Context) ([]evidence.Target, *evidence.Left
 	case <-ctx.Done():
 	case <-time.After(settle):
 	}
-	return e.confirmed(ctx, h, candidates, found.procs), left, nil
+	return e.confirmed(ctx, h, candidates), left, nil
 }
 
 // ownList gives the engine's files and all its containers.
@@ -154,12 +154,9 @@ func (e *Engine) relist(ctx context.Context, h *home) []listed {
 }
 
 // confirmed looks again: what the engine knows by now, or what is gone, is none.
-// Where the second look is not to be had the first one counts.
-func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains, procs processes) []evidence.Target {
+func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains) []evidence.Target {
 	known := byID(e.relist(ctx, h))
-	if now, err := within(ctx, func() processes { return scanProcesses(e.opt.ProcRoot) }); err == nil {
-		procs = now
-	}
+	procs := readStats(e.opt.ProcRoot, pidsOf(candidates))
 	var out []evidence.Target
 	for _, r := range candidates {
 		l, filed := known[r.id]
@@ -173,6 +170,21 @@ func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains, 
 		return cmp.Or(strings.Compare(a.Asked, b.Asked), strings.Compare(a.Container.ID, b.Container.ID))
 	})
 	return out
+}
+
+// pidsOf are all processes that the candidates have, rising.
+func pidsOf(candidates []*remains) []int {
+	var pids []int
+	for _, r := range candidates {
+		pids = append(pids, r.members...)
+		for _, p := range r.places {
+			if p.Kind == "shim" {
+				pids = append(pids, p.PID)
+			}
+		}
+	}
+	slices.Sort(pids)
+	return slices.Compact(pids)
 }
 
 // stillThere drops what has gone since the first look.
@@ -208,7 +220,7 @@ func (e *Engine) orphanTarget(ctx context.Context, r *remains, l listed, procs p
 			t.Asked = firstOf(known.Container.Name, t.Asked)
 		}
 	}
-	if r.pid == 0 && len(r.members) > 0 {
+	if r.pid == 0 && len(r.members) > 0 { // the one that was chosen has ended
 		r.choosePID(e.opt.ProcRoot, nil, procs)
 	}
 	p, _ := procs.get(r.pid)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -174,7 +173,7 @@ func (r *remains) prove(seen mountProof) {
 // first: an engine in a container has its own ones below. On cgroup v1 the first
 // hierarchy that names one is taken.
 func (s *survey) groupsOf(pid int) []string {
-	b, err := os.ReadFile(procPath(s.e.opt.ProcRoot, pid, "cgroup"))
+	b, err := readKernel(procPath(s.e.opt.ProcRoot, pid, "cgroup"))
 	if err != nil {
 		return nil
 	}

@@ -16,6 +16,8 @@ var scenes = []struct {
 }{
 	{"dockerd-stopped", (*lab).dockerdStopped, false},
 	{"orphans", (*lab).orphans, false},
+	{"orphans-crowded", (*lab).crowded, false},
+	{"orphans-stray", (*lab).stray, false},
 	{"healthy", (*lab).healthy, true},
 }
 

@@ -10,7 +10,7 @@ VERSION := $(shell git describe --tags --dirty 2>/dev/null || git rev-parse --sh
 PREFIX  := /usr/local
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: all build demo test lint truth hang engine-test watch-test bench install clean need-go need-gcc
+.PHONY: all build demo test lint truth hang engine-test watch-test image-test bench install clean need-go need-gcc
 
 all: build
 
@@ -46,6 +46,11 @@ engine-test: build need-gcc
 # restarted, and scraped by a real Prometheus. Takes two minutes.
 watch-test: build need-gcc
 	cd scripts/watchtest && WHYSTUCK_WATCH=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 6m
+
+# whystuck image on some thirty images, interrupted runs, an engine elsewhere.
+# Takes two minutes. WHYSTUCK_INTERRUPTS=100 interrupts it so often.
+image-test: build need-gcc
+	cd scripts/imagetest && WHYSTUCK_IMAGE=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 8m
 
 bench: build need-gcc
 	go run ./scripts/bench -whystuck ./whystuck

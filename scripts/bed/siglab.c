@@ -348,6 +348,7 @@ static void m_fork_forward(void)
 static void m_fork_ign(void) { child = spawn(m_ign); m_exit(); }
 static void m_grandchild(void) { child = spawn(m_fork_wait); reap(); }
 static void m_sleepers(void) { for (int i = 0; i < count; i++) spawn(forever); m_default(); }
+static void m_forks(void) { for (ready();;) if (spawn(forever) < 0) usleep(1000); }
 static void nothing(void) {}
 static void m_zombies(void) { for (int i = 0; i < count; i++) spawn(nothing); m_default(); }
 
@@ -516,6 +517,7 @@ static const struct mode {
 	{"fork_ign", m_fork_ign, "handler: exit 0; child ignores"},
 	{"grandchild", m_grandchild, "two waiting parents, grandchild has the handler"},
 	{"sleepers", m_sleepers, "default action, -n children"},
+	{"forks", m_forks, "default action, as many children as there may be"},
 	{"zombies", m_zombies, "default action, -n zombie children"},
 	{"vfork", m_vfork, "handler; in vfork for ever"},
 	{"stat", m_stat, "default action; stat of -f"},

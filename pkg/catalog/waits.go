@@ -67,7 +67,7 @@ var waits = []Wait{
 		Cause: "the file system is frozen", WayOut: "fsfreeze -u MOUNTPOINT", Source: "fs/super.c"},
 	// sb_start_write is inlined: what stands in the stack is its caller.
 	{Frames: []string{"percpu_rwsem_wait"}, With: []string{"vfs_write", "vfs_writev", "do_writev", "vfs_iter_write", "do_iter_write", "vfs_truncate", "do_truncate", "do_sys_ftruncate",
-		"vfs_fallocate", "do_page_mkwrite", "filename_create", "do_unlinkat", "do_rmdir", "do_renameat2", "path_openat", "do_sendfile", "do_splice_direct", "vfs_copy_file_range", "file_start_write"},
+		"vfs_fallocate", "do_page_mkwrite", "filename_create", "do_unlinkat", "do_rmdir", "do_renameat2", "path_openat", "do_sendfile", "do_splice_direct", "vfs_copy_file_range", "file_start_write", "lo_rw_aio"},
 		Topic: "frozen-fs", Killable: KillableNo,
 		Cause: "the file system is frozen", WayOut: "fsfreeze -u MOUNTPOINT", Source: "include/linux/fs.h sb_start_write"},
 	{Frames: []string{"percpu_rwsem_wait"}, Topic: "frozen-fs", Killable: KillableNo,

@@ -44,6 +44,8 @@ var titles = map[string]struct{ title, severity string }{
 	"WS210": {"a core dump is being written", SeverityWarning},
 	"WS211": {"others are stuck on the same thing", SeverityWarning},
 	"WS212": {"another task holds what it waits for", SeverityError},
+	"WS213": {"a block device is throttled", SeverityError},
+	"WS214": {"a block device does not answer", SeverityError},
 	"WS215": {"a process from outside is in its PID namespace", SeverityWarning},
 	"WS216": {"out of memory, and the OOM killer is disabled", SeverityError},
 	"WS217": {"slowed down by its memory limit", SeverityWarning},

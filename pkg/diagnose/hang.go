@@ -158,12 +158,12 @@ func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
 		return nil
 	case k != nil && k.State&0x2 != 0 && k.State&taskWakeKill == 0:
 		h.conf, h.says = Likely, "the kernel's state has no TASK_WAKEKILL: SIGKILL cannot end this sleep"
-		if slow(wait) && !c.behindFUSE(t) || short(t) {
+		if slow(wait) && !c.noMoment(t) || short(t) {
 			h.conf = Assumed
 		}
 	case killable == catalog.KillableYes && !dying(p):
 		return nil
-	case killable == catalog.KillableNo && (!slow(wait) || c.behindFUSE(t)):
+	case killable == catalog.KillableNo && (!slow(wait) || c.noMoment(t)):
 		h.conf, h.says = Likely, "this sleep does not end on SIGKILL"
 		if short(t) {
 			h.conf = Assumed
@@ -236,6 +236,11 @@ func (c *inspection) hangFUSE(p *evidence.Process, t *evidence.Task) *hang {
 // behindFUSE reports whether a task is on a FUSE mount whose server sleeps with
 // an empty queue: what it waits for is no slow disk.
 func (c *inspection) behindFUSE(t *evidence.Task) bool { return serverReads(c.servers(t)) }
+
+// noMoment reports whether a wait that looks like one for a busy disk is known to be
+// another: for a FUSE server that is silent, or for a device that is throttled or
+// dead.
+func (c *inspection) noMoment(t *evidence.Task) bool { return c.behindFUSE(t) || c.deviceHangs(t) }
 
 // sigkillPending reports whether SIGKILL was sent and has not ended the task.
 func sigkillPending(p *evidence.Process, t *evidence.Task) bool {

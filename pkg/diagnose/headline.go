@@ -48,7 +48,7 @@ func (c *inspection) stuckHeadline(o *outlook, who string) string {
 		return fmt.Sprintf("%s (host PID %d) hangs in the kernel%s behind %s", name(h.p), h.p.PID, aboutWords(h.t), w.words())
 	}
 	if h.wait != nil {
-		return fmt.Sprintf("%s (host PID %d) hangs in the kernel: %s%s", name(h.p), h.p.PID, h.wait.Cause, aboutWords(h.t))
+		return fmt.Sprintf("%s (host PID %d) hangs in the kernel: %s%s", name(h.p), h.p.PID, c.waitsFor(h.wait, h.t), aboutWords(h.t))
 	}
 	return fmt.Sprintf("%s (host PID %d): %s", name(h.p), h.p.PID, h.says)
 }

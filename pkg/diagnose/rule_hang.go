@@ -39,8 +39,8 @@ func (c *inspection) findHang(h *hang) Finding {
 		f.Fixes = append(f.Fixes, c.fixesFor(h)...)
 	}
 	if h.wait != nil {
-		f.Summary += "; " + h.wait.Cause + aboutWords(h.t)
-		if len(f.Fixes) == 0 {
+		f.Summary += "; " + c.waitsFor(h.wait, h.t) + aboutWords(h.t)
+		if len(f.Fixes) == 0 && !c.deviceHangs(h.t) { // whose finding has its own
 			f.Fixes = append(f.Fixes, Fix{When: FixHost, Text: h.wait.WayOut})
 		}
 	}
@@ -74,7 +74,7 @@ func (c *inspection) addThread(f *Finding, p *evidence.Process) {
 		}
 		f.Summary += fmt.Sprintf("; thread %d: %s", t.TID, h.says)
 		if h.wait != nil {
-			f.Summary += "; " + h.wait.Cause + aboutWords(t)
+			f.Summary += "; " + c.waitsFor(h.wait, t) + aboutWords(t)
 		}
 		f.Evidence = append(append(f.Evidence, taskFacts(p, t)...), c.aboutFacts(p, t)...)
 		f.Fixes = append(f.Fixes, c.fixesFor(h)...)

@@ -14,6 +14,7 @@ type rule func(c *inspection, o *outlook) []Finding
 var rules = []rule{
 	ruleStopRunning,
 	(*inspection).ruleHangs,
+	(*inspection).ruleDevices,
 	(*inspection).ruleOthers,
 	(*inspection).ruleStrangers,
 	(*inspection).ruleFrozen,

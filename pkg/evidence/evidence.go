@@ -110,6 +110,8 @@ type Target struct {
 	// Others are tasks outside of the target that are stuck on the same thing, or
 	// hold the lock that one of its tasks waits for; nil: not looked for.
 	Others *Others `json:"others,omitempty"`
+	// Devices are the block devices that tasks of the target are stuck on.
+	Devices []BlockDevice `json:"devices,omitempty"`
 	// Memory and Pressure are of the target's cgroup; nil: not read.
 	Memory   *Memory             `json:"memory,omitempty"`
 	Pressure map[string]Pressure `json:"pressure,omitempty"`

@@ -43,6 +43,14 @@ func redactTarget(t *Target) {
 	for i := range t.Processes {
 		redactProcess(&t.Processes[i])
 	}
+	for i := range t.Devices {
+		d := &t.Devices[i]
+		d.Backing, d.DMName = "", "" // volumes are named after customers
+		redactAbout(d.BackingOn)
+		for j := range d.Limits {
+			d.Limits[j].File = ""
+		}
+	}
 	if t.Memory != nil {
 		t.Memory.Path = maskCgroup(t.Memory.Path)
 	}

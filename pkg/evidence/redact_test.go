@@ -96,6 +96,8 @@ var mayStay = map[string]bool{
 	"Program.ID": true, "Program.By": true, "Program.Display": true, // its base name
 	"Handler.Symbol": true, "GoInside.Version": true,
 	"OtherTask.Comm": true, "OtherTask.State": true, "OtherTask.Wchan": true, "OtherTask.Stack": true, "OtherTask.Container": true, "OtherTask.Name": true,
+	"BlockDevice.Number": true, "BlockDevice.Name": true, "BlockDevice.Disk": true, "BlockDevice.Holders": true, "BlockDevice.Slaves": true,
+	"BlockDevice.State": true, "IOLimit.Kind": true,
 	"About.FSType": true, "About.Device": true, "About.Under": true, "About.Via": true, "FUSEConn.ServerComm": true, "FUSEConn.ServerState": true,
 }
 

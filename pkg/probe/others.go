@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
@@ -102,6 +103,7 @@ func (c *crew) stuckWith(t *evidence.Target, blockers []int) *evidence.Others {
 	for i := range c.tasks {
 		o := &c.tasks[i]
 		same := stays(o) && o.About != nil && (devices[o.About.Device] || devices[o.About.Under] && o.About.Under != "")
+		same = same || o.Kernel && worksOn(o.Comm, t.Devices)
 		if own[o.PID] || !same && !slices.Contains(blockers, o.TID) {
 			continue
 		}
@@ -112,6 +114,14 @@ func (c *crew) stuckWith(t *evidence.Target, blockers []int) *evidence.Others {
 	slices.SortStableFunc(out.Tasks, func(a, b evidence.OtherTask) int { return sleptFor(&b) - sleptFor(&a) })
 	out.Tasks = out.Tasks[:min(len(out.Tasks), maxOthersTarget)]
 	return out
+}
+
+// worksOn reports whether a kernel thread does the work of one of the devices, by
+// its name: kworker/u8:3+loop1, jbd2/loop1-8, kworker/u8:1+flush-7:1.
+func worksOn(comm string, devices []evidence.BlockDevice) bool {
+	return slices.ContainsFunc(devices, func(d evidence.BlockDevice) bool {
+		return strings.HasPrefix(comm, "jbd2/"+d.Name+"-") || strings.HasSuffix(comm, "+"+d.Name) || strings.HasSuffix(comm, "-"+d.Name) || strings.HasSuffix(comm, "flush-"+d.Number)
+	})
 }
 
 // stays reports whether a task has slept for longer than a disk takes, where

@@ -15,6 +15,7 @@ func (l *look) finish() {
 	l.passSignalFDs()
 	l.passAgain()
 	l.passAbout()
+	l.passDevices()
 	l.passMemory()
 	l.passWords()
 	l.verify()

@@ -397,6 +397,23 @@ static void m_write(void)
 	exit(3);
 }
 
+// direct writes past the page cache, so that it waits for the device itself.
+static void m_direct(void)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_DIRECT, 0600);
+	void *m = NULL;
+	if (posix_memalign(&m, 4096, 4096) != 0)
+		exit(3);
+	memset(m, 'x', 4096);
+	handle(sig, on_exit0, 0);
+	ready();
+	for (;;)
+		if (pwrite(fd, m, 4096, 0) != 4096)
+			exit(3);
+		else
+			usleep(50 * 1000);
+}
+
 static void *t_write(void *arg) { m_write(); return arg; }
 static void m_thr_write(void) { thread(t_write); m_exit(); }
 static void m_child_write(void) { child = spawn(m_write); m_exit(); }
@@ -528,6 +545,7 @@ static const struct mode {
 	{"map", m_map, "default action; touches a mapping of -f"},
 	{"exec", m_exec, "default action; execs -f"},
 	{"write", m_write, "default action; writes to -f every 0.05 s"},
+	{"direct", m_direct, "handler: exit 0; writes to -f with O_DIRECT"},
 	{"thr_write", m_thr_write, "handler: exit 0; a thread writes to -f"},
 	{"child_write", m_child_write, "handler: exit 0; a child writes to -f"},
 	{"eat", m_eat, "handler: exit 0; touches -n megabytes"},

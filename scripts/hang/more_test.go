@@ -3,6 +3,8 @@ package hang
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,11 +15,59 @@ import (
 // moreScenes are hangs and slowness that a limit or a device makes.
 func moreScenes() []scene {
 	eat := []string{"--memory", "8m", "--memory-swap", "8m", "--oom-kill-disable", "lab", "-n", "12", "eat"}
+	slow := func(mode string) []string {
+		return []string{"--device-write-bps", "DEVICE:1", "-v", "DIR:/data", "lab", "-f", "/data/file", mode}
+	}
+	limit := []string{"DEVICE, which its cgroup may use for 1 bytes in a second", "this call alone takes 68 min", "blkio.throttle.write_bps_device"}
 	return []scene{
+		{name: "throttled", run: slow("direct"), prepare: loopDevice, docker: commands[:1], fix: "write_bps_device",
+			before: said{stuck, "likely", "WS213", limit}, dead: said{stuck, "certain", "WS213", limit}},
+		{name: "throttled-lifted", run: slow("direct"), prepare: loopDevice, eases: "write_bps_device", before: said{stuck, "likely", "WS213", limit}},
+		// The device is a file on a file system that is frozen.
+		{name: "loop-frozen", run: []string{"-v", "DIR:/data", "lab", "-f", "/data/file", "direct"}, prepare: loopOnLoop, after: freezeBelow, docker: commands[1:2], fix: "fsfreeze -u",
+			before: said{stuck, "likely", "WS214", []string{"DEVICE", "its kernel thread", "the file system is frozen", "fsfreeze -u DIR-below"}},
+			dead:   said{stuck, "certain", "WS214", nil}},
 		{name: "oom-disabled", run: eat, eases: "docker update",
 			before: said{diagnose.Killed, sure, "WS216", []string{"under_oom 1", "docker update --memory", "memory.oom_control"}}},
 		{name: "ok-oom-disabled", killable: true, run: eat, docker: commands[:1], before: said{diagnose.Killed, sure, "WS216", nil}},
 	}
+}
+
+// loopDevice is ext4 with the name of its device.
+func loopDevice(t *testing.T, l *lab, p *played) {
+	ext4(t, l, p)
+	p.device = deviceOf(t, p.dir)
+}
+
+func deviceOf(t *testing.T, dir string) string {
+	t.Helper()
+	out, err := exec.Command("findmnt", "-n", "-o", "SOURCE", dir).Output()
+	if err != nil {
+		t.Fatalf("the device of %s: %v", dir, err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// loopOnLoop makes a file system in a file on another.
+func loopOnLoop(t *testing.T, _ *lab, p *played) {
+	dir := makeDir(t, p)
+	below, image := dir+"-below", filepath.Join(t.TempDir(), "image")
+	p.tidy = append(p.tidy, func() {
+		unmount(t, dir)
+		unmount(t, below)
+		if err := os.Remove(below); err != nil {
+			t.Error(err)
+		}
+	})
+	sh(t, fmt.Sprintf("mkdir %[1]s; truncate -s 64M %[2]s; mkfs.ext4 -q -F %[2]s; mount -o loop,noatime %[2]s %[1]s", below, image))
+	sh(t, fmt.Sprintf("truncate -s 16M %[1]s/image; mkfs.ext4 -q -F %[1]s/image; mount -o loop,noatime %[1]s/image %[2]s", below, dir))
+	p.device = deviceOf(t, dir)
+}
+
+// freezeBelow freezes the lower one; the guard thaws.
+func freezeBelow(t *testing.T, _ *lab, p *played) {
+	p.heal = append(p.heal, guard(t, "fsfreeze -u "+p.dir+"-below 2>/dev/null; true"))
+	sh(t, "fsfreeze -f "+p.dir+"-below")
 }
 
 // ease runs the command that takes the trouble away. The init leaves its sleep,

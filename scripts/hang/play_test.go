@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -62,6 +63,7 @@ type said struct {
 // played is one container of a scene at work.
 type played struct {
 	name, dir string
+	device    string // below dir
 	command   string // the docker command that it gets, "": none
 	pid       int    // of the container's init
 	other     int    // of whoever holds it (a tracer, a server, an intruder's parent)
@@ -95,7 +97,7 @@ func (l *lab) play(t *testing.T, s scene) {
 		s.prepare(t, l, set[0])
 	}
 	for _, p := range set {
-		p.dir, p.other = set[0].dir, set[0].other
+		p.dir, p.other, p.device = set[0].dir, set[0].other, set[0].device
 		l.start(t, s, p)
 	}
 	time.Sleep(300 * time.Millisecond)
@@ -199,7 +201,7 @@ func (l *lab) start(t *testing.T, s scene, p *played) {
 	t.Helper()
 	run := []string{"--name", p.name}
 	for _, a := range s.run {
-		run = append(run, strings.NewReplacer("DIR", p.dir, "WHO", p.command).Replace(a))
+		run = append(run, strings.NewReplacer("DIR", p.dir, "WHO", p.command, "DEVICE", p.device).Replace(a))
 	}
 	if _, err := l.d.Run(t.Context(), run...); err != nil {
 		t.Fatal(err)
@@ -235,7 +237,7 @@ func (s *scene) hold(t *testing.T, p *played, when string, want said, got diagno
 		t.Errorf("%s: no finding %s in %s", when, want.code, words(got))
 	}
 	for _, w := range want.shows {
-		w = strings.NewReplacer("DIR", p.dir, "WHO", p.command, "OTHER", fmt.Sprint(p.other), "FIRST", p.first()).Replace(w)
+		w = strings.NewReplacer("DIR", p.dir, "WHO", p.command, "DEVICE", filepath.Base(p.device), "OTHER", fmt.Sprint(p.other), "FIRST", p.first()).Replace(w)
 		if !strings.Contains(text, w) {
 			t.Errorf("%s: %q is not said in\n%s", when, w, text)
 		}

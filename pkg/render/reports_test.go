@@ -136,6 +136,9 @@ func stopRunningNow() diagnose.Container {
 	c.Stop.Command, c.Stop.ContainerEnds = diagnose.Command{}, ptr(false)
 	c.Findings = append([]diagnose.Finding{{Code: stopRunning, Title: "stop already running", Severity: diagnose.SeverityInfo}}, c.Findings...)
 	c.History = []diagnose.Event{
+		{At: noon.Add(-99 * time.Second), Action: "kill", Signal: "SIGQUIT"},
+		{At: noon.Add(-98 * time.Second), Action: "die"},
+		{At: noon.Add(-97 * time.Second), Action: "start"},
 		{At: noon.Add(-42 * time.Second), Action: "kill", Signal: "SIGTERM"},
 		{At: noon.Add(-32 * time.Second), Action: "kill", Signal: "SIGKILL"},
 	}

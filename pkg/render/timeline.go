@@ -19,7 +19,10 @@ func (p *page) history(r diagnose.Report, c diagnose.Container) {
 	}
 	var parts []string
 	for _, e := range c.History {
-		if e.Action == "kill" && e.Signal != "" {
+		switch {
+		case e.Action == "die" || e.Action == "start" || e.Action == "restart":
+			parts = nil // of an earlier run
+		case e.Action == "kill" && e.Signal != "":
 			age := max(r.ObservedAt.Sub(e.At).Seconds(), 0)
 			parts = append(parts, fmt.Sprintf("%s sent %.0f s ago", e.Signal, age))
 		}

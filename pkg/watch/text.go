@@ -58,13 +58,21 @@ func line(r *Report, o render.Options) string {
 	return text + "\n"
 }
 
+// seenAt is when the diagnosis was taken, by the clock that its history has.
+func (r *Report) seenAt() time.Time {
+	if r.SignalledAt == nil || r.DiagnosedAfter == nil {
+		return r.At
+	}
+	return r.SignalledAt.Add(time.Duration(*r.DiagnosedAfter * float64(time.Second)))
+}
+
 // screen writes the diagnosis, indented.
 func screen(b *bytes.Buffer, r *Report, o render.Options, shown map[string]string) {
 	if o.Width > 8 {
 		o.Width -= 4
 	}
 	var text strings.Builder
-	_ = render.Text(&text, diagnose.Report{Containers: []diagnose.Container{*r.Diagnosis}}, o) // a strings.Builder takes everything
+	_ = render.Text(&text, diagnose.Report{ObservedAt: r.seenAt(), Containers: []diagnose.Container{*r.Diagnosis}}, o) // a strings.Builder takes everything
 	if len(shown) > 1000 {
 		clear(shown)
 	}

@@ -6,48 +6,47 @@ package docs
 
 import (
 	"embed"
-	"path"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 )
 
-//go:embed rules/*.md guides/*.md
+//go:embed rules/*.md runbooks/*.md guides/*.md
 var files embed.FS
 
 // guides are the pages that have a name and not a code.
 var guides = map[string]string{"entrypoint": "guides/entrypoints.md"}
 
-// Page returns the Markdown of a rule ("WS104") or of a guide ("entrypoint");
-// false if there is none. Codes are in capitals, guides in small letters.
+// Page returns the Markdown of a rule ("WS104"), a runbook ("slow-stop") or a
+// guide ("entrypoint"); false if there is none. Codes are in capitals, the others
+// in small letters.
 func Page(code string) (string, bool) {
-	name, ok := guides[code]
-	if !ok {
-		if strings.ContainsAny(code, `/\.`) {
-			return "", false // nothing but a plain name is a page
-		}
-		name = "rules/" + code + ".md"
+	if strings.ContainsAny(code, `/\.`) {
+		return "", false // nothing but a plain name is a page
 	}
-	text, err := files.ReadFile(name)
-	return string(text), err == nil
+	for _, name := range []string{guides[code], "rules/" + code + ".md", "runbooks/" + code + ".md"} {
+		if text, err := files.ReadFile(name); err == nil {
+			return string(text), true
+		}
+	}
+	return "", false
 }
 
-// Codes lists what Page knows: the rule codes in order, then the guides.
+// Codes lists what Page knows: the rule codes in order, then the runbooks, then the
+// guides.
 func Codes() []string {
-	entries, err := files.ReadDir("rules")
-	if err != nil {
-		return nil // not possible: the folder is part of the program
-	}
+	out := append(folder("rules"), folder("runbooks")...)
+	return append(out, slices.Sorted(maps.Keys(guides))...)
+}
+
+// folder lists the pages of one folder, in order.
+func folder(name string) []string {
+	entries, _ := files.ReadDir(name) // the folder is part of the program
 	var out []string
 	for _, e := range entries {
-		out = append(out, strings.TrimSuffix(path.Base(e.Name()), ".md"))
+		out = append(out, strings.TrimSuffix(e.Name(), ".md"))
 	}
-	sort.Strings(out)
-	var named []string
-	for name := range guides {
-		named = append(named, name)
-	}
-	sort.Strings(named)
-	return append(out, named...)
+	return out
 }
 
 // Title is the first heading of a page without the code: "shell entrypoint does

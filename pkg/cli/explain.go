@@ -12,7 +12,7 @@ import (
 func newExplain(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:                   "explain [CODE]",
-		Short:                 "print the page of a finding (WS104) or guide (entrypoint), or list them",
+		Short:                 "print the page of a finding (WS104), a runbook (slow-stop) or a guide (entrypoint), or list them",
 		DisableFlagsInUseLine: true,
 		Args:                  atMost(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -30,7 +30,7 @@ func newExplain(a *app) *cobra.Command {
 func (a *app) listPages() error {
 	var b strings.Builder
 	for _, code := range docs.Codes() {
-		fmt.Fprintf(&b, "%-12s %s\n", code, docs.Title(code))
+		fmt.Fprintf(&b, "%-18s %s\n", code, docs.Title(code))
 	}
 	_, err := fmt.Fprint(a.Out, b.String())
 	return err

@@ -4,8 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,6 +40,8 @@ type watching struct {
 	execTimeout time.Duration
 	scanEvery   time.Duration
 	silentAfter time.Duration
+	metrics     string
+	textfile    string
 }
 
 func newWatch(a *app) *cobra.Command {
@@ -62,7 +62,9 @@ func newWatch(a *app) *cobra.Command {
 	f.BoolVarP(&w.quiet, "quiet", "q", false, "print no reports")
 	f.StringVar(&w.exec, "exec", "", "run this `command` for each report that is trouble")
 	f.DurationVar(&w.execTimeout, "exec-timeout", 30*time.Second, "kill the command of --exec after this time")
-	f.DurationVar(&w.scanEvery, "scan-every", 0, "judge all running containers every so often (0: never)")
+	f.DurationVar(&w.scanEvery, "scan-every", 0, "judge all running containers every so often (default: never; with metrics 5m)")
+	f.StringVar(&w.metrics, "metrics", "", "serve numbers for Prometheus at this `address` (127.0.0.1:9869)")
+	f.StringVar(&w.textfile, "textfile", "", "write numbers for node exporter to this `file` (NAME.prom)")
 	f.DurationVar(&w.silentAfter, "silent-after", 5*time.Second, "tell that the engine does not answer after this time")
 	w.question.addEngineTo(f)
 	w.format.addLooksTo(f)
@@ -87,63 +89,43 @@ func (w *watching) run(cmd *cobra.Command, names []string) error {
 	if w.execTimeout <= 0 || w.scanEvery < 0 || w.silentAfter <= 0 {
 		return usagef("--exec-timeout and --silent-after must be above 0, --scan-every 0 or more")
 	}
+	if w.textfile != "" {
+		if err := watch.CheckTextfile(w.textfile); err != nil {
+			return usagef("--textfile: %w", err)
+		}
+	}
+	if (w.metrics != "" || w.textfile != "") && !cmd.Flags().Changed("scan-every") {
+		w.scanEvery = scanForMetrics
+	}
 	return w.follow(cmd, names, argv)
 }
+
+// scanForMetrics is how often verdicts are renewed where metrics are asked for.
+const scanForMetrics = 5 * time.Minute
 
 // follow watches until SIGINT or SIGTERM, which is a clean end: exit code 0.
 func (w *watching) follow(cmd *cobra.Command, names, argv []string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	var complaining sync.Mutex // several goroutines complain
-	complain := func(text string) {
-		complaining.Lock()
-		defer complaining.Unlock()
-		w.complain(text)
-	}
-	var failed atomic.Pointer[error]
-	tell := func(*watch.Report) {}
-	w.wrote = true // JSON lines, or nothing: no report of errors follows them
-	if !w.quiet {
-		out := watch.NewWriter(w.lines(), func(err error) { failed.Store(&err); stop() })
-		defer func() {
-			ctx, cancel := watch.CloseContext()
-			defer cancel()
-			if n := out.Close(ctx); n > 0 {
-				complain("the reader was too slow: reports were left out")
-			}
-		}()
-		tell = out.Tell
-	}
-	if argv != nil {
-		runner := watch.NewRunner(argv, w.execTimeout, complain)
-		defer func() {
-			ctx, cancel := watch.CloseContext()
-			defer cancel()
-			runner.Close(ctx)
-		}()
-		show := tell
-		tell = func(r *watch.Report) { show(r); runner.Tell(r) }
-	}
+	o := &outlets{watching: w, stop: stop}
+	defer o.close()
+	o.open(argv)
 	looker := w.looker()
 	looker.Seen = nil // looks are taken side by side
-	watcher, err := watch.New(ctx, watch.Options{
+	opt := watch.Options{
 		Version: w.version(), Names: names, EngineOptions: w.engineOptions(&w.question), Looker: looker,
-		ScanEvery: w.scanEvery, SilentAfter: w.silentAfter, Tell: tell, Complain: complain,
-	})
+		ScanEvery: w.scanEvery, SilentAfter: w.silentAfter, Tell: o.tell, Complain: o.complain,
+	}
+	if w.metrics != "" || w.textfile != "" {
+		opt.Metrics = watch.NewMetrics(w.version())
+	}
+	watcher, err := watch.New(ctx, opt)
 	if err != nil {
 		return err
 	}
+	if err := o.expose(ctx, opt.Metrics, watcher); err != nil {
+		return &failure{exitUsage, err}
+	}
 	watcher.Run(ctx)
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
-// lines is the way of printing reports.
-func (w *watching) lines() func(*watch.Report) error {
-	if w.format.json {
-		return watch.JSONLines(w.Out)
-	}
-	return watch.Text(w.Out, w.renderOptions(&w.format))
+	return o.failed()
 }

@@ -68,11 +68,17 @@ func (r *Runner) Close(ctx context.Context) {
 	close(r.queue)
 	done := make(chan struct{})
 	go func() { r.workers.Wait(); close(done) }()
+	defer r.cancel()
 	select {
 	case <-done:
+		return
 	case <-ctx.Done():
 	}
 	r.cancel()
+	select {
+	case <-done:
+	case <-time.After(closeWithin):
+	}
 }
 
 func (r *Runner) run(report *Report) {

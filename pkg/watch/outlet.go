@@ -83,9 +83,9 @@ func Line(r *Report) ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
-// closeWithin is how long outlets may take to finish: the watcher ends within a
-// second of SIGTERM.
-const closeWithin = 500 * time.Millisecond
+// closeWithin is how long an outlet may take to finish: the watcher ends within a
+// second of SIGTERM, with all of them.
+const closeWithin = 300 * time.Millisecond
 
 // CloseContext bounds the closing of outlets.
 func CloseContext() (context.Context, context.CancelFunc) {

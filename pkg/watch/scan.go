@@ -15,6 +15,7 @@ type scan struct {
 	left    []string // ids still to be looked at in this round
 	busy    bool
 	verdict map[string]Verdict // by id
+	ended   time.Time          // of the latest round
 }
 
 // Verdict is what the latest scan has said of one container.
@@ -48,7 +49,7 @@ func (w *Watcher) scanDue(ctx context.Context, now Moment) {
 		s.left = w.machine.Living(maxKnown)
 		s.forget(w.machine)
 		if len(s.left) == 0 {
-			s.nextAt = now.Mono + w.opt.ScanEvery
+			s.nextAt, s.ended = now.Mono+w.opt.ScanEvery, now.Wall
 			return
 		}
 	}
@@ -61,7 +62,7 @@ func (w *Watcher) scanDue(ctx context.Context, now Moment) {
 		now := w.now()
 		s.nextAt = now.Mono + scanPause
 		if len(s.left) == 0 {
-			s.nextAt = now.Mono + w.opt.ScanEvery
+			s.nextAt, s.ended = now.Mono+w.opt.ScanEvery, now.Wall
 		}
 		for i := range report.Containers {
 			w.scanned(&report.Containers[i], now)

@@ -112,6 +112,9 @@ func New(ctx context.Context, o Options) (*Watcher, error) {
 	w := &Watcher{opt: o, engine: e, quick: quick, begin: time.Now(), machine: NewMachine(), queue: newQueue(), posted: make(chan func(), 64)}
 	w.machine.Chosen, w.machine.Learning = Choose(o.Names), true
 	w.since.set(w.begin.Add(-lookBack))
+	if o.Metrics != nil {
+		o.Metrics.show(w)
+	}
 	return w, nil
 }
 
@@ -193,7 +196,6 @@ func (w *Watcher) work(ctx context.Context) {
 	w.lateLooks(ctx, now)
 	w.release(now)
 	w.scanDue(ctx, now)
-	w.count()
 }
 
 func (w *Watcher) takeEvents(ctx context.Context) {
@@ -203,6 +205,9 @@ func (w *Watcher) takeEvents(ctx context.Context) {
 		switch {
 		case i.opened:
 			w.connected = true
+			if w.opt.Metrics != nil {
+				w.opt.Metrics.connects.Inc()
+			}
 			w.answered(now)
 			w.compare(ctx)
 		case i.broken != nil:

@@ -17,6 +17,7 @@ const soon = time.Second + 500*time.Millisecond
 // TestOverruns has one container that ignores its stop signal and one that hangs
 // in FUSE, both stopped at the same time.
 func TestOverruns(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	bed.Require(t, "fuse")
 	d := l.engine(t, bed.Options{})

@@ -6,20 +6,6 @@ import (
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
-// hostFindings are about the engine as a whole.
-func hostFindings(s *evidence.Snapshot) []Finding {
-	out := append([]Finding{}, emptyCgroups(s)...)
-	e := s.Host.Engine
-	if e == nil || e.Trouble == "" {
-		return out
-	}
-	f := newFinding("WS304", nil)
-	f.Summary = fmt.Sprintf("the engine at %s does not answer (%s); what follows comes from its own files", e.Endpoint, e.Trouble)
-	f.Evidence = []Evidence{{Source: e.Endpoint, Field: "answer", Value: e.Trouble, Says: "docker commands to it fail or hang"}}
-	f.Fixes = []Fix{{When: FixHost, Text: "see whether dockerd and containerd run, and whether one of them is stopped (state T)", Command: "ps -o pid,stat,args -C dockerd,containerd"}}
-	return append(out, f)
-}
-
 // elsewhere: the PID is not of this kernel.
 func (c *inspection) elsewhere(out *Container) {
 	out.Verdict, out.Confidence, out.Layer = Unknown, Assumed, LayerEngine
@@ -30,55 +16,6 @@ func (c *inspection) elsewhere(out *Container) {
 	f.Fixes = []Fix{{When: FixHost, Text: "run whystuck on the engine's own host, or take the evidence there and judge it here",
 		Command: command("whystuck capture %s > evidence.json", c.displayName())}}
 	out.Findings = append(out.Findings, f)
-}
-
-// engineSilent reports whether this container's engine or lock does not answer.
-func (c *inspection) engineSilent() bool {
-	k, e := c.t.Container, c.host.Engine
-	if k == nil || e == nil || !isRunning(k.Status) && k.Status != "created" {
-		return false
-	}
-	return e.Trouble != "" || !k.Inspected && k.Source != ""
-}
-
-// silent: docker stop cannot get through, whatever the container would do.
-func (c *inspection) silent(out *Container) {
-	if c.root != nil && isRunning(c.t.Container.Status) && (c.t.Identity == nil || c.t.Identity.Alive) {
-		c.living(out)
-	}
-	f := newFinding("WS303", nil)
-	f.Summary = "docker inspect of this container does not answer while docker ps does: its lock is held, so a runtime or shim call hangs"
-	f.Evidence = []Evidence{{Source: "docker inspect", Field: "answer", Value: "none in time", Says: "the container's lock is held"}}
-	f.Fixes = []Fix{{When: FixHost, Text: "look at its shim: a stopped one (state T) goes on with SIGCONT, and the queued commands are then carried out", Command: shimCommand(c.t.Container.ID)}}
-	out.Verdict, out.Confidence, out.Layer = Stuck, Likely, LayerShim
-	out.Headline = "its lock in the engine is held: docker stop, kill, rm and inspect of it hang"
-	never := Command{Returns: false}
-	if e := c.host.Engine; e.Trouble != "" {
-		f = Finding{}
-		out.Layer = LayerEngine
-		out.Headline = fmt.Sprintf("the engine does not answer (%s): no docker command reaches this container", e.Trouble)
-		if e.Trouble == "refused" || e.Trouble == "gone" {
-			msg := "Cannot connect to the Docker daemon"
-			zero := 0.0
-			never = Command{Returns: true, AfterSeconds: &zero, ExitStatus: status(1), Error: &msg}
-		}
-	}
-	no := false
-	if out.Stop == nil {
-		sig := c.stopSignal()
-		timeout, source := c.stopTimeout()
-		out.Stop = &StopForecast{Signal: evidence.SignalName(sig), TimeoutSeconds: timeout, TimeoutSource: source, Then: "stays", KilledUnheard: []int{}}
-	}
-	out.Stop.Outcome, out.Stop.ExitCode, out.Stop.AfterSeconds = string(Stuck), nil, nil
-	out.Stop.ContainerEnds, out.Stop.Command = &no, never
-	out.Stop.Steps = []Step{{Action: "docker stop asks the engine", Effect: "no signal is sent: " + out.Headline}}
-	end := EndForecast{Outcome: "stuck", Command: never, ContainerEnds: &no, Steps: []Step{}}
-	kill, rm := end, end
-	kill.Signal = "SIGKILL"
-	out.Kill, out.Rm = &kill, &rm
-	if f.Code != "" {
-		out.Findings = append([]Finding{f}, out.Findings...)
-	}
 }
 
 // shimCommand lists the shim of a container.
@@ -93,7 +30,7 @@ func shimCommand(id string) string {
 func (c *inspection) gone(out *Container) {
 	out.Verdict, out.Confidence, out.Layer = Ghost, Certain, LayerEngine
 	out.Headline = fmt.Sprintf("the engine says running, but there is no process %d", c.t.PID)
-	if c.t.Identity != nil && c.t.Identity.Vanished {
+	if c.t.Identity != nil && c.t.Identity.Vanished || c.t.Moved {
 		out.Verdict, out.Confidence = Unknown, Assumed
 		out.Headline = "it ended while it was being looked at: look again"
 		return
@@ -141,11 +78,16 @@ func (c *inspection) notRunning(out *Container) {
 		if k.Error != "" {
 			out.Headline = "its start failed: " + bounded(k.Error, 200)
 		}
-		if k.PID != 0 || c.root != nil || len(c.t.Processes) > 0 {
-			c.halfway(out, "it is stuck in its start: the runtime has begun and not come back")
+		if !c.t.Moved && (k.PID != 0 || c.root != nil || len(c.t.Processes) > 0 || len(c.t.Shims) > 0) {
+			c.beginning(out)
 		}
 	case "removing":
-		c.halfway(out, "it is being removed, and that has not ended")
+		out.Headline = "it is being removed"
+		if c.stays(removalAge) {
+			c.halfway(out, "it is being removed, and that has not ended")
+		}
+	case "removed":
+		out.Headline = "it was removed while it was being looked at"
 	case "dead":
 		c.halfway(out, "its removal failed half-way (Dead)")
 	default:
@@ -154,6 +96,33 @@ func (c *inspection) notRunning(out *Container) {
 	if k.Status == "exited" && len(c.alive()) > 0 {
 		c.orphan(out)
 	}
+}
+
+// startAge and removalAge are from when on, in seconds, a start or a removal is
+// no longer taken for one under way. dockerd itself tries for 5 s to remove a
+// directory that is busy (moby daemon/delete.go).
+const (
+	startAge   = 10
+	removalAge = 1
+)
+
+// stays reports whether the engine said the same on a second question, at least
+// so many seconds later; also where it was not asked again.
+func (c *inspection) stays(seconds int) bool {
+	return !c.t.Moved && (c.t.StayedMillis == nil || *c.t.StayedMillis >= seconds*1000)
+}
+
+// beginning: a start that is under way, or stuck.
+func (c *inspection) beginning(out *Container) {
+	for i := range c.t.Shims {
+		if p := c.t.Shims[i].Process; p != nil {
+			if age, ok := c.age(p); ok && age < startAge {
+				out.Headline = "it is being started at this moment"
+				return
+			}
+		}
+	}
+	c.halfway(out, "it is stuck in its start: the runtime has begun and not come back")
 }
 
 // halfway: a start or a removal that does not end.

@@ -216,6 +216,7 @@ func TestEngineStates(t *testing.T) {
 		{"inspect hangs", func(s *evidence.Snapshot) {
 			s.Host.Engine = &evidence.Engine{Name: "docker"}
 			s.Targets[0].Container.Inspected = false
+			s.Targets[0].Container.InspectTrouble = evidence.GapTimeout
 		}, Stuck, true},
 		{"engine silent", func(s *evidence.Snapshot) { s.Host.Engine = &evidence.Engine{Name: "docker", Trouble: "timeout"} }, Stuck, true},
 	}

@@ -69,13 +69,15 @@ func overruns(c Container) bool { return c.Verdict != Stops && c.Verdict != NotR
 func judgeTarget(host *evidence.Host, t *evidence.Target, opt Options) Container {
 	c := newInspection(host, t, opt)
 	out := c.header()
+	engine, own := c.causes()
+	faults := append(engine, own...)
 	switch {
 	case t.Identity != nil && !t.Identity.Here:
 		c.elsewhere(&out)
 	case t.Kind == evidence.KindOrphan:
 		c.orphan(&out)
-	case c.engineSilent():
-		c.silent(&out)
+	case len(faults) > 0:
+		c.blocked(&out, faults[0], own)
 	case t.Container != nil && !isRunning(t.Container.Status):
 		c.notRunning(&out)
 	case t.Identity != nil && !t.Identity.Alive || c.root == nil:

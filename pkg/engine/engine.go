@@ -54,6 +54,7 @@ type Engine struct {
 	mu      sync.Mutex // guards what follows
 	trouble string
 	stop    *int // default stop timeout
+	known   *home
 	sources []string
 }
 
@@ -107,10 +108,14 @@ func (e *Engine) Describe() evidence.Engine {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return evidence.Engine{
+	d := evidence.Engine{
 		Name: name, Version: version, APIVersion: e.api.version(), Endpoint: e.at.host,
 		DefaultStopTimeout: e.stop, Trouble: e.trouble,
 	}
+	if h := e.known; h != nil {
+		d.LiveRestore, d.UsersRemapped, d.Rootless = &h.liveRestore, h.remapped, h.rootless
+	}
+	return d
 }
 
 // Sources are those that contributed so far: docker-api, engine-files.

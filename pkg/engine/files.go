@@ -199,7 +199,11 @@ func (h *home) bundleDirs() []string {
 	}
 	const tasks = "io.containerd.runtime.v2.task"
 	dirs := h.namespaceDirs(filepath.Join(h.exec, "containerd/daemon", tasks))
-	if h.exec == "/var/run/docker" || h.exec == "/run/docker" {
+	if h.containerd != "" {
+		// Its socket lies in its state directory, unless somebody has moved one.
+		dirs = append(dirs, h.namespaceDirs(filepath.Join(filepath.Dir(h.containerd), tasks))...)
+	}
+	if isDefaultExecRoot(h.exec) {
 		dirs = append(dirs, h.namespaceDirs(filepath.Join("/run/containerd", tasks))...)
 	}
 	return dirs

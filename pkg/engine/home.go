@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -19,8 +20,11 @@ type home struct {
 	remapped  bool // --userns-remap: data has a directory for each mapping
 	// stopTimeout is default-stop-timeout; nil: not set.
 	stopTimeout *int
-	// containerd is the socket that the engine was told to use (--containerd).
-	containerd string
+	// containerd is the socket that dockerd was told to use; "": it takes the
+	// system's where that is there at its start, else it starts one of its own.
+	containerd  string
+	liveRestore bool
+	rootless    bool
 }
 
 // effort is how much may be spent on finding an engine's files.
@@ -45,6 +49,7 @@ func (e *Engine) homeOf(ctx context.Context, how effort) (*home, error) {
 		defer e.homeMu.Unlock()
 		if e.home == nil && e.effort < how {
 			e.home, e.effort = e.searchHome(e.Describe().Trouble, how), how
+			e.learn(e.home)
 		}
 		return e.home
 	})
@@ -52,6 +57,15 @@ func (e *Engine) homeOf(ctx context.Context, how effort) (*home, error) {
 		err = errNoHome
 	}
 	return h, err
+}
+
+// learn keeps what the engine's configuration says for Describe.
+func (e *Engine) learn(h *home) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if h != nil && h.data != "" {
+		e.known = h
+	}
 }
 
 // searchHome gives nil where the engine is not known and no options say it.
@@ -107,9 +121,10 @@ type daemonConfig struct {
 	ExecRoot    string `json:"exec-root"`
 	Namespace   string `json:"containerd-namespace"`
 	UsernsRemap string `json:"userns-remap"`
+	Containerd  string `json:"containerd"`
+	LiveRestore bool   `json:"live-restore"`
 	// StopTimeout is known since 29.7.0.
 	StopTimeout optional[int] `json:"default-stop-timeout"`
-	Containerd  string        `json:"containerd"`
 }
 
 // configure reads the configuration file and lets the flags win; dockerd refuses
@@ -126,7 +141,8 @@ func (h *home) configure(argv []string, configFile, data, exec string) {
 	h.exec = absolute(flagValue(argv, "exec-root"), conf.ExecRoot, exec)
 	h.namespace = firstOf(flagValue(argv, "containerd-namespace"), conf.Namespace, defaultNamespace)
 	h.remapped = firstOf(flagValue(argv, "userns-remap"), conf.UsernsRemap) != ""
-	h.containerd = firstOf(flagValue(argv, "containerd"), conf.Containerd)
+	h.containerd = absolute(flagValue(argv, "containerd"), conf.Containerd)
+	h.liveRestore = conf.LiveRestore || slices.Contains(argv, "--live-restore") || flagValue(argv, "live-restore") == "true"
 	h.stopTimeout = conf.StopTimeout.value
 	if n, ok := number(flagValue(argv, "default-stop-timeout")); ok {
 		h.stopTimeout = &n

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -114,6 +115,7 @@ func (e *Engine) list(ctx context.Context, q Query) ([]listed, error) {
 func (e *Engine) asked(ctx context.Context, f func(context.Context) ([]listed, error)) ([]listed, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*e.opt.CallTimeout)
 	defer cancel()
+	go e.watchStopped(ctx, cancel)
 	list, err := f(ctx)
 	if err != nil {
 		e.setTrouble(e.conn.whatIsWrong(err))
@@ -122,6 +124,24 @@ func (e *Engine) asked(ctx context.Context, f func(context.Context) ([]listed, e
 	e.setTrouble("")
 	e.used(sourceAPI)
 	return list, nil
+}
+
+// watchStopped gives up on an engine that is stopped: it will not answer, and
+// the time is better spent on its files.
+func (e *Engine) watchStopped(ctx context.Context, giveUp func()) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if pid := e.conn.listener(); isEngine(e.opt.ProcRoot, pid) && stopped(e.opt.ProcRoot, pid) {
+			giveUp()
+			return
+		}
+	}
 }
 
 // listFiles reads the containers from the files of the engine that did not

@@ -140,10 +140,12 @@ func isNamespaceInit(proc string, pid int) bool {
 
 // shim is a process that keeps one container: containerd's shim or conmon.
 type shim struct {
-	pid     int
-	id      string
-	owner   string // whose container, in words; "": dockerd's
-	address string // of its containerd; "": not said
+	pid   int
+	id    string
+	owner string // whose container, in words; "": dockerd's
+	// address is its containerd's socket; action is what a helper was started for:
+	// start or delete.
+	address, action string
 }
 
 func shims(proc string, procs processes) []shim {
@@ -174,6 +176,9 @@ func parseShim(p process, argv []string) (shim, bool) {
 		return ""
 	}
 	s := shim{pid: p.pid, id: after("-id"), address: after("-address")}
+	if last := argv[len(argv)-1]; last == "start" || last == "delete" {
+		s.action = last
+	}
 	if p.comm == "conmon" {
 		s.id, s.owner = after("-c"), "Podman or CRI-O"
 	} else if ns := after("-namespace"); ns != defaultNamespace && !strings.HasPrefix(ns, defaultNamespace+"-") {

@@ -157,6 +157,7 @@ func homeOfProcess(proc string, pid int) *home {
 	argv := strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
 	config, data, exec := defaultsOf(proc, pid)
 	h.configure(argv, config, data, exec)
+	h.rootless = !ownedByRoot(proc, pid)
 	return h
 }
 
@@ -181,15 +182,21 @@ func treeOf(proc string, pid int) (tree, error) {
 	return tree{root: f}, nil
 }
 
+// ownedByRoot reports whether a process is root's; also where that is not known.
+func ownedByRoot(proc string, pid int) bool {
+	st, err := os.Stat(procPath(proc, pid, "."))
+	if err != nil {
+		return true
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	return !ok || sys.Uid == 0
+}
+
 // defaultsOf are the configuration file, data root and exec root of a dockerd
 // without flags. A rootless one goes by the user's directories.
 func defaultsOf(proc string, pid int) (config, data, exec string) {
 	config, data, exec = defaultConfigFile, "/var/lib/docker", "/var/run/docker"
-	st, err := os.Stat(procPath(proc, pid, "."))
-	if err != nil {
-		return config, data, exec
-	}
-	if sys, ok := st.Sys().(*syscall.Stat_t); !ok || sys.Uid == 0 {
+	if ownedByRoot(proc, pid) {
 		return config, data, exec
 	}
 	b, _ := os.ReadFile(procPath(proc, pid, "environ"))

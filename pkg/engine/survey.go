@@ -230,7 +230,7 @@ func (h *home) ownsContainerd(address string) answer {
 	switch {
 	case h == nil || h.exec == "" || address == "":
 		return unknown
-	case address == filepath.Join(h.exec, "containerd/containerd.sock"):
+	case address == filepath.Join(h.exec, managedContainerd):
 		return yes
 	case address == systemContainerd || address == "/var"+systemContainerd, address == h.containerd:
 		return unknown

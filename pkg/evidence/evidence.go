@@ -65,6 +65,14 @@ type Engine struct {
 	// Trouble is what went wrong when the engine was asked: "" (it answered),
 	// "refused", "denied", "timeout" or "gone".
 	Trouble string `json:"trouble,omitempty"`
+	// Parts are dockerd and its containerd, where both run on this host.
+	Parts []Part `json:"parts,omitempty"`
+	// LiveRestore: containers outlive a restart of dockerd; nil: its configuration
+	// could not be read.
+	LiveRestore *bool `json:"live_restore,omitempty"`
+	// UsersRemapped is --userns-remap; Rootless, that dockerd does not run as root.
+	UsersRemapped bool `json:"users_remapped,omitempty"`
+	Rootless      bool `json:"rootless,omitempty"`
 }
 
 // TargetError says why a named target could not be looked at.
@@ -115,6 +123,18 @@ type Target struct {
 	// Memory and Pressure are of the target's cgroup; nil: not read.
 	Memory   *Memory             `json:"memory,omitempty"`
 	Pressure map[string]Pressure `json:"pressure,omitempty"`
+	// Shims are the processes that keep this container for containerd.
+	// ShimsSought: all processes of the host were looked through for them.
+	Shims       []Part `json:"shims,omitempty"`
+	ShimsSought bool   `json:"shims_sought,omitempty"`
+	// Moved: asked again a moment later, the engine said something else, which
+	// Container now holds. The processes are of the first look.
+	Moved bool `json:"moved,omitempty"`
+	// StayedMillis: asked again after this time, the engine said the same; nil: it
+	// was not asked again.
+	StayedMillis *int `json:"stayed_ms,omitempty"`
+	// Birth is read of a container that is being started; nil: not read.
+	Birth *Birth `json:"birth,omitempty"`
 }
 
 // Identity records the proof that PID is the container and not a reused number

@@ -15,6 +15,7 @@ func Redact(s *Snapshot) {
 	s.Redacted = true
 	if s.Host.Engine != nil {
 		s.Host.Engine.Endpoint = maskEndpoint(s.Host.Engine.Endpoint)
+		redactParts(s.Host.Engine.Parts)
 	}
 	if s.Leftovers != nil {
 		for i := range s.Leftovers.EmptyCgroups { // how many there are stays
@@ -59,9 +60,26 @@ func redactTarget(t *Target) {
 			redactAbout(t.Others.Tasks[i].About)
 		}
 	}
+	redactParts(t.Shims)
+	if t.Birth != nil {
+		t.Birth.LastError = maskPaths(t.Birth.LastError)
+	}
 	for i := range t.Gaps {
 		t.Gaps[i].Path = maskGap(t.Gaps[i].Path)
 		t.Gaps[i].Matters = maskPaths(t.Gaps[i].Matters)
+	}
+}
+
+func redactParts(parts []Part) {
+	for i := range parts {
+		p := &parts[i]
+		p.Address = ""
+		if p.Process != nil {
+			redactProcess(p.Process)
+		}
+		for j := range p.Below {
+			redactProcess(&p.Below[j])
+		}
 	}
 }
 

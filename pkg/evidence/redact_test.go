@@ -95,6 +95,7 @@ var mayStay = map[string]bool{
 	"Task.Stack": true, "Syscall.Name": true, "SecondLook.State": true, "SignalFD.How": true,
 	"Program.ID": true, "Program.By": true, "Program.Display": true, // its base name
 	"Handler.Symbol": true, "GoInside.Version": true,
+	"Part.Role": true, "Part.Trouble": true,
 	"OtherTask.Comm": true, "OtherTask.State": true, "OtherTask.Wchan": true, "OtherTask.Stack": true, "OtherTask.Container": true, "OtherTask.Name": true,
 	"BlockDevice.Number": true, "BlockDevice.Name": true, "BlockDevice.Disk": true, "BlockDevice.Holders": true, "BlockDevice.Slaves": true,
 	"BlockDevice.State": true, "IOLimit.Kind": true,

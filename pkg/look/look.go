@@ -76,6 +76,7 @@ type looker struct {
 	snap   *evidence.Snapshot
 	// names gives the names of all containers by their ids; nil: no engine.
 	names func(context.Context) map[string]string
+	began time.Time
 
 	loadKernel sync.Once
 	kernel     *kernel.Session
@@ -89,7 +90,7 @@ type looker struct {
 func (a *Looker) Look(ctx context.Context, q *Question) *evidence.Snapshot {
 	ctx, cancel := context.WithTimeout(ctx, Deadline)
 	defer cancel()
-	l := &looker{from: a, q: q, prober: probe.New(probe.Config{Proc: a.Proc, Sys: a.Sys})}
+	l := &looker{from: a, q: q, began: time.Now(), prober: probe.New(probe.Config{Proc: a.Proc, Sys: a.Sys})}
 	l.snap = &evidence.Snapshot{
 		Format: evidence.SnapshotFormat, Schema: evidence.SnapshotSchema,
 		Version: a.Version, TakenAt: a.Now().UTC(), Host: l.prober.Host(),
@@ -107,7 +108,10 @@ func (a *Looker) Look(ctx context.Context, q *Question) *evidence.Snapshot {
 	}
 	containers := len(l.snap.Targets)
 	l.addPIDs(ctx)
+	engineSeen := l.seeEngine(ctx)
 	l.readAll(ctx, containers)
+	engineSeen()
+	l.askAgain(ctx, l.began)
 	l.askKernel(ctx)
 	l.lookAround(ctx)
 	catalog.Annotate(l.snap)
@@ -197,6 +201,7 @@ func (l *looker) readAll(ctx context.Context, n int) {
 		g.Go(func() {
 			if isContainer {
 				l.prober.Container(ctx, t)
+				l.seeShims(ctx, t)
 			}
 			l.readMore(ctx, t)
 		})

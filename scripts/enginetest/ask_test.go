@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os/exec"
 	"slices"
 	"strings"
@@ -186,6 +187,24 @@ func (c *command) returns(t *testing.T, within time.Duration) {
 	case <-c.back:
 	case <-time.After(within):
 		t.Fatalf("docker %s has not come back %v after it began", c.name, time.Since(c.began))
+	}
+}
+
+// done waits for it, however long.
+func (c *command) done() { <-c.back }
+
+// told holds how it came back against a forecast.
+func (c *command) told(t *testing.T, f diagnose.Command) {
+	t.Helper()
+	if !f.Returns || f.AfterSeconds == nil || f.ExitStatus == nil {
+		t.Errorf("docker %s: no forecast of its end: %+v", c.name, f)
+		return
+	}
+	if math.Abs(*f.AfterSeconds-c.took.Seconds()) > 2 || *f.ExitStatus != c.code {
+		t.Errorf("docker %s: exit %d after %.1f s, forecast %d after %.1f s", c.name, c.code, c.took.Seconds(), *f.ExitStatus, *f.AfterSeconds)
+	}
+	if f.Error != nil && !strings.Contains(c.message, *f.Error) {
+		t.Errorf("docker %s says %q, forecast %q", c.name, c.message, *f.Error)
 	}
 }
 

@@ -129,6 +129,16 @@ func (l *lab) shim(t *testing.T, d *bed.Daemon, name string) int {
 	return pids[0]
 }
 
+// state is the state letter of a process, "" when it is gone.
+func state(pid int) string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, ok := strings.Cut(string(b), ") ")
+	if err != nil || !ok {
+		return ""
+	}
+	return rest[:1]
+}
+
 // gone reports whether a process has ended and was reaped.
 func gone(pid int) bool { return syscall.Kill(pid, 0) != nil }
 

@@ -1,0 +1,199 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// causes are the faults between the docker command and this container, the one
+// that decides first: those of the whole engine, and those of its own shim and
+// lock.
+func (c *inspection) causes() (engine, own []*cause) {
+	k := c.t.Container
+	if k == nil || c.t.Kind != evidence.KindContainer || k.Status == "exited" || k.Status == "dead" {
+		return nil, nil
+	}
+	if isRunning(k.Status) {
+		engine = engineCauses(c.host.Engine)
+	}
+	for i := range c.t.Shims {
+		if p := &c.t.Shims[i]; heldPart(p) {
+			own = append(own, c.shimHeld(p))
+		}
+	}
+	if len(own) == 0 && k.InspectTrouble == evidence.GapTimeout {
+		own = append(own, c.locked())
+	}
+	return engine, own
+}
+
+// shimHeld: the container's shim is stopped or traced.
+func (c *inspection) shimHeld(p *evidence.Part) *cause {
+	return newCause("WS314", LayerShim, endsNever, Certain,
+		fmt.Sprintf("%s (PID %d) is %s: no signal gets through to the container", roleWords(p), p.PID, heldWord(p))).
+		shows(heldFact(p)...).shows(c.lockFact()...).
+		fix(withText(fixHeld(p), "let it go on: "+afterwards))
+}
+
+// lockFact says that the container's lock is held, where that was seen.
+func (c *inspection) lockFact() []Evidence {
+	if c.t.Container.InspectTrouble != evidence.GapTimeout {
+		return nil
+	}
+	return []Evidence{{Source: "docker inspect", Field: "answer", Value: "none in time", Says: "the container's lock is held; docker ps does not take it"}}
+}
+
+// locked: the list answers and inspect of this container does not. Who holds the
+// lock is looked for from the container outwards.
+func (c *inspection) locked() *cause {
+	for i := range c.t.Shims {
+		if in, hangs := partHangs(&c.t.Shims[i]); len(hangs) > 0 {
+			return c.runtimeStuck(in, &hangs[0], &c.t.Shims[i])
+		}
+		for _, p := range c.t.Shims[i].Below {
+			if p.State == "T" || p.State == "t" {
+				return c.runtimeHeld(p)
+			}
+		}
+	}
+	if c.host.Engine != nil {
+		d := part(c.host.Engine.Parts, evidence.RoleDaemon)
+		if in, hangs := partHangs(d); len(hangs) > 0 {
+			return daemonStuck(in, &hangs[0], d).shows(c.lockFact()...)
+		}
+	}
+	if c.root == nil && c.wasRunning() {
+		return c.exitHeld()
+	}
+	return newCause("WS303", LayerShim, endsNever, Likely,
+		"its lock in the engine is held: docker stop, kill, rm and inspect of it hang").
+		shows(c.lockFact()...).
+		fix(Fix{When: FixHost, Text: "look at its shim: a stopped one (state T) goes on with SIGCONT, and the queued commands are then carried out", Command: shimCommand(c.t.Container.ID)})
+}
+
+// wasRunning: the engine books it as running, under a PID.
+func (c *inspection) wasRunning() bool { return isRunning(c.t.Container.Status) && c.t.PID != 0 }
+
+// runtimeStuck: the shim, or the runtime that it has started and waits for, hangs
+// in the kernel.
+func (c *inspection) runtimeStuck(in *inspection, h *hang, shim *evidence.Part) *cause {
+	code, who := "WS315", fmt.Sprintf("%s (PID %d)", roleWords(shim), h.p.PID)
+	if h.p.PID != shim.PID {
+		code, who = "WS319", fmt.Sprintf("%s (PID %d), which its shim waits for,", bounded(h.p.Comm, 20), h.p.PID)
+		if c.notStarted() {
+			code = "WS322"
+		}
+	}
+	f := in.findHang(h)
+	out := newCause(code, LayerKernel, endsNever, h.conf, who+" hangs in the kernel")
+	if h.wait != nil {
+		out.headline += ": " + h.wait.Cause + aboutWords(h.t)
+	}
+	if code == "WS322" {
+		out.headline = "stuck in its start: " + out.headline
+	}
+	out.finding.Summary = out.headline + "; " + afterwards
+	out.finding.PID, out.finding.TID = h.p.PID, f.TID
+	return out.shows(f.Evidence...).shows(c.birthFacts()...).shows(c.lockFact()...).fix(f.Fixes...)
+}
+
+// runtimeHeld: a runc below the shim is stopped.
+func (c *inspection) runtimeHeld(p evidence.Process) *cause {
+	held := &evidence.Part{Role: "runc", PID: p.PID, Process: &p}
+	return newCause("WS319", LayerShim, endsNever, Certain,
+		fmt.Sprintf("%s (PID %d), which its shim waits for, is %s", bounded(p.Comm, 20), p.PID, heldWord(held))).
+		shows(heldFact(held)...).shows(c.lockFact()...).fix(fixHeld(held))
+}
+
+// notStarted: its program has not been executed yet.
+func (c *inspection) notStarted() bool {
+	return c.t.Container.Status == "created" || c.t.Birth != nil && c.t.Birth.Unstarted
+}
+
+// birthFacts show how far the start has come.
+func (c *inspection) birthFacts() []Evidence {
+	b := c.t.Birth
+	if b == nil || !b.Record && !b.Unstarted {
+		return nil
+	}
+	if b.Unstarted {
+		return []Evidence{{Source: "the runtime's state", Field: "exec.fifo", Value: "there", Says: "runc init has not been told to execute the program"}}
+	}
+	return []Evidence{{Source: "the runtime's state", Field: "state.json", Value: "there", Says: "runc create has begun"}}
+}
+
+// blocked judges a container that docker's commands do not reach as they should.
+// What the container itself would do is judged before, where it lives: its
+// findings stay true.
+func (c *inspection) blocked(out *Container, why *cause, own []*cause) {
+	alive := c.t.Identity == nil || c.t.Identity.Alive
+	if c.root != nil && alive && isRunning(c.t.Container.Status) {
+		c.living(out)
+	}
+	out.Verdict, out.Confidence, out.Layer, out.Headline = Stuck, why.conf, why.layer, why.headline
+	if out.Stop == nil {
+		timeout, source := c.stopTimeout()
+		out.Stop = &StopForecast{Signal: evidence.SignalName(c.stopSignal()), TimeoutSeconds: timeout, TimeoutSource: source, Then: "stays", KilledUnheard: []int{}}
+	}
+	switch why.ends {
+	case endsUnsent:
+		c.unsent(out)
+	default:
+		c.unreached(out, why)
+	}
+	for _, o := range slices.Backward(own) {
+		out.Findings = slices.Insert(out.Findings, 0, o.finding)
+	}
+}
+
+// unreached: no signal is sent at all.
+func (c *inspection) unreached(out *Container, why *cause) {
+	end := Command{Returns: false}
+	if why.ends == endsUnconnected {
+		message, zero := "Cannot connect to the Docker daemon", 0.0
+		end = Command{Returns: true, AfterSeconds: &zero, ExitStatus: status(1), Error: &message}
+	}
+	no := false
+	out.Stop.Outcome, out.Stop.ExitCode, out.Stop.AfterSeconds = string(Stuck), nil, nil
+	out.Stop.ContainerEnds, out.Stop.Command, out.Stop.KilledUnheard, out.Stop.Then = &no, end, []int{}, "stays"
+	out.Stop.Steps = []Step{{Action: "docker stop asks the engine", Effect: "no signal is sent"}}
+	for _, to := range []**EndForecast{&out.Kill, &out.Rm} {
+		*to = &EndForecast{Outcome: "stuck", Command: end, ContainerEnds: &no, Steps: []Step{}}
+	}
+	out.Kill.Signal = "SIGKILL"
+}
+
+// unsent: containerd is away. Its absence is an error for dockerd, which waits 2 s
+// instead of the timeout, and in the end kills the init itself (moby
+// daemon/kill.go killProcessDirectly); the exit is not booked before containerd
+// is back. Measured with 20.10: 16 s for a stop, 12 s for kill and rm -f.
+func (c *inspection) unsent(out *Container) {
+	var after, code, message = 0.0, status(1), fmt.Sprintf("cannot stop container: %s: %s", c.displayName(), noExitEvent)
+	after = waitNoSignal + waitExitEvent + waitDirectKill + waitStopExtra
+	no, yes := false, true
+	cmd := Command{Returns: true, AfterSeconds: &after, ExitStatus: code, Error: &message}
+	p := part(c.host.Engine.Parts, evidence.RoleContainerd)
+	if p.ByDaemon { // it is back before that, at a time that is not known
+		cmd = Command{Returns: true}
+	}
+	out.Verdict = Ghost
+	s := out.Stop
+	s.Outcome, s.ExitCode, s.AfterSeconds, s.ContainerEnds, s.Command = string(Ghost), status(137), nil, &yes, cmd
+	s.Steps = []Step{
+		{Action: s.Signal + " through containerd", Effect: "fails: containerd is not running"},
+		{AtSeconds: waitNoSignal, Action: "SIGKILL through containerd", Effect: "fails"},
+		{AtSeconds: waitNoSignal + waitExitEvent, Action: "SIGKILL by dockerd itself", Effect: "dies, unheard; the engine goes on to say running until containerd is back"},
+	}
+	killed := float64(waitExitEvent + waitDirectKill)
+	kill, rm := Command{Returns: true}, Command{Returns: true}
+	if !p.ByDaemon {
+		killText := fmt.Sprintf("Cannot kill container: %s: %s", c.displayName(), noExitEvent)
+		rmText := fmt.Sprintf("Could not kill running container %s, cannot remove - %s", c.t.Container.ID, noExitEvent)
+		kill = Command{Returns: true, AfterSeconds: &killed, ExitStatus: code, Error: &killText}
+		rm = Command{Returns: true, AfterSeconds: &killed, ExitStatus: code, Error: &rmText}
+	}
+	out.Kill = &EndForecast{Signal: "SIGKILL", Outcome: "ghost", Command: kill, ContainerEnds: &yes, Steps: []Step{}}
+	out.Rm = &EndForecast{Outcome: "ghost", Command: rm, ContainerEnds: &no, Steps: []Step{}}
+}

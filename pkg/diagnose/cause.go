@@ -1,0 +1,191 @@
+package diagnose
+
+import (
+	"fmt"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// commandEnd is how docker's commands end when the engine is the problem.
+type commandEnd int
+
+const (
+	endsNever       commandEnd = iota // no return before somebody acts
+	endsUnconnected                   // the client finds nobody to talk to
+	endsUnsent                        // dockerd cannot reach containerd, and kills by itself
+)
+
+// cause is a fault of the engine that decides, whatever the container would do.
+type cause struct {
+	finding  Finding
+	ends     commandEnd
+	conf     Confidence
+	layer    string
+	headline string // of a container that it concerns
+}
+
+// newCause starts a cause with its finding.
+func newCause(code, layer string, ends commandEnd, conf Confidence, headline string) *cause {
+	f := newFinding(code, nil)
+	f.Summary = headline
+	return &cause{finding: f, ends: ends, conf: conf, layer: layer, headline: headline}
+}
+
+func (c *cause) shows(list ...Evidence) *cause {
+	c.finding.Evidence = append(c.finding.Evidence, list...)
+	return c
+}
+
+func (c *cause) fix(list ...Fix) *cause {
+	c.finding.Fixes = append(c.finding.Fixes, list...)
+	return c
+}
+
+// afterwards says what becomes of requests that wait, as measured: dockerd
+// carries out what it has accepted even when the client has left, and drops what
+// it finds in its socket's queue with nobody behind it.
+const afterwards = "what dockerd has accepted by now is carried out after that, even if the client has left"
+
+// engineCauses are the faults of dockerd and containerd, the one that decides
+// first.
+func engineCauses(e *evidence.Engine) []*cause {
+	if e == nil {
+		return nil
+	}
+	var out []*cause
+	if c := daemonCause(e); c != nil {
+		out = append(out, c)
+	}
+	if c := containerdCause(e); c != nil {
+		out = append(out, c)
+	}
+	return out
+}
+
+// daemonCause is what is wrong with dockerd, nil when it answers.
+func daemonCause(e *evidence.Engine) *cause {
+	d := part(e.Parts, evidence.RoleDaemon)
+	switch {
+	case e.Trouble == "refused" || e.Trouble == "gone":
+		return daemonDown(e)
+	case heldPart(d):
+		return newCause("WS310", LayerEngine, endsNever, Certain,
+			fmt.Sprintf("dockerd (PID %d) is %s: no docker command returns", d.PID, heldWord(d))).
+			shows(heldFact(d)...).shows(answerFact(e)...).
+			fix(withText(fixHeld(d), "let it go on: "+afterwards+"; a request whose client left before dockerd read it is dropped"))
+	case e.Trouble == "":
+		return nil
+	}
+	if c, hangs := partHangs(d); len(hangs) > 0 {
+		return daemonStuck(c, &hangs[0], d).shows(answerFact(e)...)
+	}
+	c := newCause("WS304", LayerEngine, endsNever, Likely,
+		fmt.Sprintf("the engine at %s does not answer (%s); what follows comes from its own files", e.Endpoint, e.Trouble)).shows(answerFact(e)...)
+	c.headline = fmt.Sprintf("the engine does not answer (%s): no docker command reaches this container", e.Trouble)
+	if d == nil || d.PID == 0 {
+		return c.fix(Fix{When: FixHost, Text: "see whether dockerd and containerd run, and in what state", Command: "ps -o pid,stat,wchan:32,args -C dockerd,containerd"})
+	}
+	if d.Process != nil {
+		c.shows(Evidence{Source: fmt.Sprintf("/proc/%d/stat", d.PID), Field: "state", Value: d.Process.State,
+			Says: "dockerd is not stopped, and no thread of it is in D: it is overloaded, or waits for itself"})
+	}
+	return c.fix(fixDump(d, "its log names the file"), Fix{When: FixHost, Text: "a dockerd that waits for itself has to be restarted; with live-restore the containers stay up", Command: restartCommand(e)})
+}
+
+func answerFact(e *evidence.Engine) []Evidence {
+	if e.Trouble == "" {
+		return nil
+	}
+	f := socketFact(e.Endpoint, e.Trouble)
+	f.Says += "; the engine's own files answer instead"
+	return []Evidence{f}
+}
+
+func withText(f Fix, t string) Fix {
+	if f.Risk == nil { // not a tracer's
+		f.Text = t
+	}
+	return f
+}
+
+// daemonDown: nobody listens on the engine's socket.
+func daemonDown(e *evidence.Engine) *cause {
+	c := newCause("WS309", LayerEngine, endsUnconnected, Certain,
+		fmt.Sprintf("dockerd is not running: nobody listens at %s", e.Endpoint)).shows(answerFact(e)...)
+	start := Fix{When: FixNow, Text: "start dockerd again", Command: startCommand(e)}
+	switch live := e.LiveRestore; {
+	case live == nil:
+		start.Text += "; whether live-restore is on could not be read: without it, the start stops the containers that still run"
+	case *live:
+		start.Text += "; live-restore is on: it takes up the containers that still run"
+	default:
+		start.Text += "; the start stops the containers that still run, as docker stop does"
+		start.Risk = text("every container of this engine that still runs is stopped (live-restore is off)")
+	}
+	return c.fix(start)
+}
+
+// isDefaultEndpoint reports whether it is the packaged engine that systemd runs.
+func isDefaultEndpoint(e *evidence.Engine) bool {
+	return e.Endpoint == "unix:///var/run/docker.sock" || e.Endpoint == "unix:///run/docker.sock"
+}
+
+func startCommand(e *evidence.Engine) string {
+	if isDefaultEndpoint(e) && !e.Rootless {
+		return "sudo systemctl start docker"
+	}
+	return ""
+}
+
+func restartCommand(e *evidence.Engine) string {
+	if isDefaultEndpoint(e) && !e.Rootless {
+		return "sudo systemctl restart docker"
+	}
+	return ""
+}
+
+// daemonStuck: a thread of dockerd sleeps in a system call that does not end.
+func daemonStuck(c *inspection, h *hang, d *evidence.Part) *cause {
+	f := c.findHang(h)
+	out := newCause("WS311", LayerEngine, endsNever, h.conf, "")
+	out.headline = fmt.Sprintf("a thread of dockerd (PID %d) hangs in the kernel", d.PID)
+	if h.wait != nil {
+		out.headline += ": " + h.wait.Cause + aboutWords(h.t)
+	}
+	out.finding.Summary = out.headline + "; " + afterwards
+	out.finding.PID, out.finding.TID = h.p.PID, f.TID
+	return out.shows(f.Evidence...).fix(f.Fixes...)
+}
+
+// containerdCause is what is wrong with containerd, nil when it is well or not
+// known.
+func containerdCause(e *evidence.Engine) *cause {
+	p := part(e.Parts, evidence.RoleContainerd)
+	switch {
+	case absentPart(p):
+		c := newCause("WS312", LayerEngine, endsUnsent, Likely, "containerd is not running: dockerd cannot pass any signal on").
+			shows(socketFact(p.Address, p.Trouble))
+		if p.ByDaemon {
+			return c.fix(Fix{When: FixNow, Text: "wait: dockerd has started this containerd and starts a new one within seconds; the containers live on under their shims"})
+		}
+		start := Fix{When: FixNow, Text: "start containerd: the containers have lived on under their shims, and dockerd connects by itself"}
+		if p.Address == "/run/containerd/containerd.sock" {
+			start.Command = "sudo systemctl start containerd"
+		}
+		return c.fix(start)
+	case heldPart(p):
+		return newCause("WS313", LayerEngine, endsNever, Certain,
+			fmt.Sprintf("containerd (PID %d) is %s: docker ps answers, and no signal gets through", p.PID, heldWord(p))).
+			shows(heldFact(p)...).fix(withText(fixHeld(p), "let it go on: "+afterwards))
+	}
+	return nil
+}
+
+// hostFindings are about the engine as a whole.
+func hostFindings(s *evidence.Snapshot) []Finding {
+	out := append([]Finding{}, emptyCgroups(s)...)
+	for _, c := range engineCauses(s.Host.Engine) {
+		out = append(out, c.finding)
+	}
+	return out
+}

@@ -1,0 +1,103 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// part is the first of a role, nil if none was found.
+func part(list []evidence.Part, role string) *evidence.Part {
+	i := slices.IndexFunc(list, func(p evidence.Part) bool { return p.Role == role })
+	if i < 0 {
+		return nil
+	}
+	return &list[i]
+}
+
+// heldPart reports whether a part of the engine is stopped or held by a tracer:
+// then it does nothing until somebody lets it go on.
+func heldPart(p *evidence.Part) bool {
+	return p != nil && p.Process != nil && (p.Process.State == "T" || p.Process.State == "t")
+}
+
+// absentPart reports whether nobody listens where a part should.
+func absentPart(p *evidence.Part) bool {
+	return p != nil && (p.Trouble == "refused" || p.Trouble == "gone")
+}
+
+// partHangs are the threads of processes of the engine that sleep in D and have
+// slept there on over two looks.
+func partHangs(part *evidence.Part) (*inspection, []hang) {
+	if part == nil {
+		return nil, nil
+	}
+	t := &evidence.Target{FUSE: part.FUSE}
+	for _, p := range append(slices.Clone(part.Below), processOf(part)...) {
+		t.Processes = append(t.Processes, p)
+	}
+	c := newInspection(&evidence.Host{}, t, Options{})
+	return c, c.hangs()
+}
+
+func processOf(p *evidence.Part) []evidence.Process {
+	if p.Process == nil {
+		return nil
+	}
+	return []evidence.Process{*p.Process}
+}
+
+// roleWords is a part in a sentence.
+func roleWords(p *evidence.Part) string {
+	switch p.Role {
+	case evidence.RoleShim:
+		return "its shim"
+	case evidence.RoleCleaner:
+		return "the shim that cleans up after it"
+	}
+	return p.Role
+}
+
+// fixHeld lets a stopped part go on, or ends the tracer that holds it.
+func fixHeld(p *evidence.Part) Fix {
+	if q := p.Process; q.State == "t" && q.TracerPID > 1 {
+		return Fix{When: FixNow, Text: fmt.Sprintf("end the tracer, PID %d (%s)", q.TracerPID, bounded(q.TracerComm, 20)),
+			Command: fmt.Sprintf("sudo kill -KILL %d", q.TracerPID), Risk: text("the debugging session ends")}
+	}
+	return Fix{When: FixNow, Text: "let it go on: what was asked of it meanwhile is then carried out", Command: fmt.Sprintf("sudo kill -CONT %d", p.PID)}
+}
+
+// heldFact shows the state of a held part.
+func heldFact(p *evidence.Part) []Evidence {
+	out := []Evidence{{Source: fmt.Sprintf("/proc/%d/stat", p.PID), Field: "state", Value: p.Process.State, Says: stateWord(p.Process.State)}}
+	if p.Process.TracerPID != 0 {
+		out = append(out, Evidence{Source: fmt.Sprintf("/proc/%d/status", p.PID), Field: "TracerPid", Value: fmt.Sprint(p.Process.TracerPID), Says: bounded(p.Process.TracerComm, 20)})
+	}
+	return out
+}
+
+// heldWord is "stopped" or "held by a tracer".
+func heldWord(p *evidence.Part) string { return stateWord(p.Process.State) }
+
+// socketFact shows how the connection to a part went.
+func socketFact(address, trouble string) Evidence {
+	says := map[string]string{"refused": "the socket is there, and nobody listens", "gone": "there is no such socket",
+		"timeout": "it takes the connection, and no answer comes", "denied": "no permission"}[trouble]
+	return Evidence{Source: address, Field: "connect", Value: trouble, Says: says}
+}
+
+// fixDump has a part of the engine write the stacks of all its threads.
+func fixDump(p *evidence.Part, where string) Fix {
+	return Fix{When: FixNow, Text: "have it write all its stacks (harmless): " + where, Command: fmt.Sprintf("sudo kill -USR1 %d", p.PID)}
+}
+
+// runtimeWords lists processes of the runtime for a sentence: "runc (PID 12)".
+func runtimeWords(list []evidence.Process) string {
+	var out []string
+	for i := range list {
+		out = append(out, fmt.Sprintf("%s (PID %d)", bounded(list[i].Comm, 20), list[i].PID))
+	}
+	return strings.Join(out, ", ")
+}

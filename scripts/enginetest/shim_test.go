@@ -1,0 +1,71 @@
+package enginetest
+
+import (
+	"fmt"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/scripts/bed"
+)
+
+// A stopped shim: seen before anybody has asked anything of it.
+func (l *lab) shimStopped(t *testing.T) {
+	l.run(t, l.plain, "shim", "lab", "exit")
+	shim := l.shim(t, l.plain, "shim")
+	hold(t, shim)
+	a := l.ask(t, l.plain, "shim")
+	a.wants(t, diagnose.Stuck, []string{"WS314"}, fmt.Sprintf("kill -CONT %d", shim))
+	a.never(t)
+	stop := l.later(l.plain, "stop", "shim")
+	time.Sleep(4 * time.Second)
+	stop.waits(t)
+	a.wayOut(t, "kill -CONT")
+	stop.returns(t, 20*time.Second)
+	if s := l.state(t, l.plain, "shim"); s != "exited 0" {
+		t.Errorf("after the way out: %s", s)
+	}
+	l.row(t, a, stop.sums())
+}
+
+// The lock of one container is held: inspect hangs, ps answers, and the others
+// are not concerned.
+func (l *lab) lockHeld(t *testing.T) {
+	l.run(t, l.plain, "lock", "lab", "exit")
+	l.run(t, l.plain, "lock-free", "lab", "exit")
+	hold(t, l.shim(t, l.plain, "lock"))
+	rm := l.later(l.plain, "rm", "-f", "lock")
+	time.Sleep(time.Second)
+	a := l.ask(t, l.plain, "lock")
+	a.wants(t, diagnose.Stuck, []string{"WS314"}, "the container's lock is held")
+	a.never(t)
+	l.ask(t, l.plain, "lock-free").wants(t, diagnose.Stops, nil)
+	rm.waits(t)
+	a.wayOut(t, "kill -CONT")
+	rm.returns(t, 20*time.Second)
+	if _, _, code := l.plain.Docker(t.Context(), "inspect", "lock"); code == 0 {
+		t.Errorf("after the way out it is still there")
+	}
+	l.row(t, a, rm.sums())
+}
+
+// A shim that somebody debugs.
+func (l *lab) shimTraced(t *testing.T) {
+	l.run(t, l.plain, "traced", "lab", "exit")
+	shim := l.shim(t, l.plain, "traced")
+	tracer := exec.Command(bed.StaticProgram(t), "-n", fmt.Sprint(shim), "trace_hold")
+	if err := tracer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	healing(t, func() { _ = tracer.Process.Kill(); _ = tracer.Wait() })
+	if !eventually(10*time.Second, func() bool { return state(shim) == "t" }) {
+		t.Fatalf("the shim is in state %q", state(shim))
+	}
+	a := l.ask(t, l.plain, "traced")
+	a.wants(t, diagnose.Stuck, []string{"WS314"}, fmt.Sprintf("kill -KILL %d", tracer.Process.Pid))
+	a.wayOut(t, "kill -KILL")
+	stop := l.later(l.plain, "stop", "traced")
+	stop.returns(t, 20*time.Second)
+	l.row(t, a, stop.sums()+" (after)")
+}

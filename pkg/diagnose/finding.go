@@ -58,6 +58,7 @@ var titles = map[string]struct{ title, severity string }{
 	"WS306": {"the restart policy brings it back", SeverityWarning},
 	"WS307": {"paused", SeverityInfo},
 	"WS308": {"stuck in its start or removal", SeverityError},
+	"WS323": {"up, and its program has not begun", SeverityError},
 	"WS330": {"a shim without a container", SeverityWarning},
 	"WS331": {"the runtime's state without a container", SeverityWarning},
 	"WS332": {"booked as exited, and alive", SeverityError},

@@ -134,6 +134,10 @@ func (c *inspection) living(out *Container) {
 	out.Findings = c.findings(o)
 	out.Layer = layer(out.Findings, o)
 	out.Headline = c.headline(o, out)
+	if c.unborn() {
+		c.judgeUnborn(o, out)
+		return
+	}
 	c.addGap(out, o)
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -28,18 +29,46 @@ func absentPart(p *evidence.Part) bool {
 	return p != nil && (p.Trouble == "refused" || p.Trouble == "gone")
 }
 
-// partHangs are the threads of processes of the engine that sleep in D and have
-// slept there on over two looks.
+// partHangs are the threads of processes of the engine that hang in the kernel.
+// Nobody sends them SIGKILL, so a sleep that this would end counts too.
 func partHangs(part *evidence.Part) (*inspection, []hang) {
 	if part == nil {
 		return nil, nil
 	}
 	t := &evidence.Target{FUSE: part.FUSE}
 	for _, p := range append(slices.Clone(part.Below), processOf(part)...) {
-		t.Processes = append(t.Processes, p)
+		p.Outside = false // here it is the one that is judged
+		t.Processes, t.PID = append(t.Processes, p), p.PID
+	}
+	if len(t.Processes) == 0 {
+		return nil, nil
 	}
 	c := newInspection(&evidence.Host{}, t, Options{})
-	return c, c.hangs()
+	var out []hang
+	for i := range t.Processes {
+		p := &t.Processes[i]
+		for j := range p.Tasks {
+			if h := c.partHang(p, &p.Tasks[j]); h != nil {
+				out = append(out, *h)
+			}
+		}
+	}
+	return c, out
+}
+
+// partHang judges one thread, nil when it has moved on, or does not hang.
+func (c *inspection) partHang(p *evidence.Process, t *evidence.Task) *hang {
+	if h := c.taskHang(p, t); h != nil {
+		return h
+	}
+	if t.State != "D" || t.Again == nil || t.Again.State != "D" || t.Again.Moved {
+		return nil
+	}
+	h := &hang{p: p, t: t, code: "WS201", conf: Likely, wait: catalog.LookupWait(t.Stack, wchan(t)), says: "it slept on over two looks"}
+	if short(t) {
+		h.conf = Assumed
+	}
+	return h
 }
 
 func processOf(p *evidence.Part) []evidence.Process {

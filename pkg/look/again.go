@@ -57,12 +57,12 @@ func anyHeld(parts []evidence.Part) bool {
 // passes reports whether a target's state may be over in a moment.
 func passes(t *evidence.Target) bool {
 	c := t.Container
-	if c == nil || t.Kind != evidence.KindContainer || t.Identity != nil && !t.Identity.Here {
+	if c == nil || t.Kind != evidence.KindContainer {
 		return false
 	}
 	switch c.Status {
 	case "running", "paused":
-		return t.Identity != nil && !t.Identity.Alive || c.InspectTrouble == evidence.GapTimeout
+		return t.Identity != nil && (!t.Identity.Alive || !t.Identity.Here) || c.InspectTrouble == evidence.GapTimeout
 	case "restarting", "removing":
 		return true
 	case "created":
@@ -79,7 +79,7 @@ func (l *looker) askAgainOf(ctx context.Context, t *evidence.Target) {
 	case err != nil:
 		return
 	case len(found) == 0 && len(missing) > 0:
-		t.Moved = true
+		t.Moved, t.Identity = true, nil
 		t.Container.Status, t.PID, t.Processes = "removed", 0, []evidence.Process{}
 		return
 	case len(found) == 0 || found[0].Container.InspectTrouble != "":
@@ -88,6 +88,9 @@ func (l *looker) askAgainOf(ctx context.Context, t *evidence.Target) {
 	now := found[0].Container
 	if now.Status != t.Container.Status || now.PID != t.Container.PID || t.Container.InspectTrouble != "" {
 		t.Moved, t.Container = true, now
+		if t.Identity != nil && !t.Identity.Here {
+			t.Identity = nil // what spoke against it has passed
+		}
 		return
 	}
 	ms := int(l.from.Now().Sub(began).Milliseconds())

@@ -200,7 +200,7 @@ func (l *looker) readAll(ctx context.Context, n int) {
 		}
 		g.Go(func() {
 			if isContainer {
-				l.prober.Container(ctx, t)
+				l.seeContainer(ctx, t)
 				l.seeShims(ctx, t)
 			}
 			l.readMore(ctx, t)
@@ -212,6 +212,28 @@ func (l *looker) readAll(ctx context.Context, n int) {
 		past[i].addTo(&l.snap.Targets[i])
 	}
 }
+
+// seeContainer looks at a container's processes, and once or twice more at one
+// that is caught in the moment before its program is executed.
+func (l *looker) seeContainer(ctx context.Context, t *evidence.Target) {
+	gaps := slices.Clone(t.Gaps)
+	for tries := 0; ; tries++ {
+		l.prober.Container(ctx, t)
+		if tries == 2 || !startsNow(t) {
+			return
+		}
+		select {
+		case <-time.After(startTakes):
+		case <-ctx.Done():
+			return
+		}
+		t.Processes, t.Gaps = []evidence.Process{}, slices.Clone(gaps)
+	}
+}
+
+// startTakes is from when docker reports a container as started to when it runs
+// its program, on a busy host.
+const startTakes = 150 * time.Millisecond
 
 // readMore reads what costs more than /proc, where the answer depends on it.
 func (l *looker) readMore(ctx context.Context, t *evidence.Target) {

@@ -84,21 +84,19 @@ func isRuntime(comm string) bool {
 
 // sluggish reports whether a process has a thread that may hang, or is held.
 func sluggish(p evidence.Process) bool {
-	return slices.ContainsFunc(p.Tasks, func(t evidence.Task) bool { return strings.Contains("DTt", t.State) }) || strings.HasPrefix(p.Comm, "runc:")
+	return slices.ContainsFunc(p.Tasks, func(t evidence.Task) bool { return strings.Contains("DTt", t.State) || t.State == "S" && restless(&t) })
 }
 
-// brisk leaves the threads away that sleep or run: the engine's parts have
-// dozens, and they say nothing.
+// brisk leaves the threads away that sleep or run, or are stopped as their leader
+// is: the engine's parts have dozens, and they say nothing.
 func brisk(p *evidence.Process) *evidence.Process {
 	if p == nil {
 		return nil
 	}
 	out := *p
 	out.Tasks = slices.DeleteFunc(slices.Clone(p.Tasks), func(t evidence.Task) bool {
-		return t.TID != p.PID && (t.State == "S" || t.State == "R" || t.State == "I")
+		plain := t.State == "S" && t.Again == nil || t.State == "R" || t.State == "I" || t.State == "T" || t.State == "t"
+		return t.TID != p.PID && plain
 	})
-	if all := p.State; all == "T" || all == "t" {
-		out.Tasks = slices.DeleteFunc(out.Tasks, func(t evidence.Task) bool { return t.TID != p.PID && t.State == all })
-	}
 	return &out
 }

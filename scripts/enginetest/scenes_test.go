@@ -20,6 +20,9 @@ var scenes = []struct {
 	{"shim-stopped", (*lab).shimStopped, true},
 	{"shim-traced", (*lab).shimTraced, true},
 	{"lock-held", (*lab).lockHeld, true},
+	{"start-lookup", (*lab).startLookup, true},
+	{"start-exec", (*lab).startExec, true},
+	{"start-dockerd", (*lab).startDaemon, true},
 	{"healthy", (*lab).healthy, true},
 	{"healthy-busy", (*lab).busy, true},
 }

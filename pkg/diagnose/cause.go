@@ -89,7 +89,7 @@ func daemonCause(e *evidence.Engine) *cause {
 		c.shows(Evidence{Source: fmt.Sprintf("/proc/%d/stat", d.PID), Field: "state", Value: d.Process.State,
 			Says: "dockerd is not stopped, and no thread of it is in D: it is overloaded, or waits for itself"})
 	}
-	return c.fix(fixDump(d, "its log names the file"), Fix{When: FixHost, Text: "a dockerd that waits for itself has to be restarted; with live-restore the containers stay up", Command: restartCommand(e)})
+	return c.fix(fixDump(d, "its log names the file"), Fix{When: FixHost, Text: "a dockerd that waits for itself has to be restarted; with live-restore the containers stay up", Command: restartEngine(e)})
 }
 
 func answerFact(e *evidence.Engine) []Evidence {
@@ -112,7 +112,7 @@ func withText(f Fix, t string) Fix {
 func daemonDown(e *evidence.Engine) *cause {
 	c := newCause("WS309", LayerEngine, endsUnconnected, Certain,
 		fmt.Sprintf("dockerd is not running: nobody listens at %s", e.Endpoint)).shows(answerFact(e)...)
-	start := Fix{When: FixNow, Text: "start dockerd again", Command: startCommand(e)}
+	start := Fix{When: FixNow, Text: "start dockerd again", Command: startEngine(e)}
 	switch live := e.LiveRestore; {
 	case live == nil:
 		start.Text += "; whether live-restore is on could not be read: without it, the start stops the containers that still run"
@@ -130,14 +130,14 @@ func isDefaultEndpoint(e *evidence.Engine) bool {
 	return e.Endpoint == "unix:///var/run/docker.sock" || e.Endpoint == "unix:///run/docker.sock"
 }
 
-func startCommand(e *evidence.Engine) string {
+func startEngine(e *evidence.Engine) string {
 	if isDefaultEndpoint(e) && !e.Rootless {
 		return "sudo systemctl start docker"
 	}
 	return ""
 }
 
-func restartCommand(e *evidence.Engine) string {
+func restartEngine(e *evidence.Engine) string {
 	if isDefaultEndpoint(e) && !e.Rootless {
 		return "sudo systemctl restart docker"
 	}

@@ -57,6 +57,9 @@ func (c *inspection) aboutFacts(p *evidence.Process, t *evidence.Task) []Evidenc
 	if t.Again != nil && t.Again.SleptMillis != nil {
 		out = append(out, Evidence{Source: base + "/sched", Field: "se.exec_start", Value: sleptWords(*t.Again.SleptMillis), Says: "since it last ran"})
 	}
+	if l := c.hungLine(p, t, false); l != nil {
+		out = append(out, Evidence{Source: "kernel log", Field: "hung task", Value: fmt.Sprintf("%s:%d", bounded(l.Comm, 20), l.TID), Says: fmt.Sprintf("blocked for more than %d seconds", l.Seconds)})
+	}
 	if a := t.About; a != nil {
 		if a.Path != "" {
 			source, says := base+"/fd", "the file that the call is about"

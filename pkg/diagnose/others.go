@@ -88,7 +88,7 @@ func otherWords(o *evidence.OtherTask) string {
 }
 
 // holder is the task that holds what t waits for, as far as it can be told: by the
-// kernel's own word (task->blocker), or because it alone waits in front: of all
+// kernel's own word (task->blocker), by its log, or because it alone waits in front: of all
 // that sleep on one FUSE mount those who wait for the server keep the others out.
 func (c *inspection) holder(p *evidence.Process, t *evidence.Task) (w waiter, conf Confidence, ok bool) {
 	if k := kernelTask(p, t.TID); k != nil && k.Blocker != 0 {
@@ -96,7 +96,28 @@ func (c *inspection) holder(p *evidence.Process, t *evidence.Task) (w waiter, co
 			return w, Certain, true
 		}
 	}
+	if l := c.hungLine(p, t, true); l != nil {
+		if w, ok := c.waiterOf(l.Owner); ok {
+			return w, Likely, true
+		}
+	}
 	return c.inFront(waiter{p: p, t: t})
+}
+
+// hungLine is the last line of the kernel's log about a task's present sleep, one
+// that names an owner or one that does not; nil for none. A line older than the
+// sleep is about another one, or about another task of the same number.
+func (c *inspection) hungLine(p *evidence.Process, t *evidence.Task, owner bool) *evidence.HungLine {
+	since := float64(p.StartTicks) * 10
+	if t.Again != nil && t.Again.SleptMillis != nil && c.host.UptimeTicks > 0 {
+		since = max(since, float64(c.host.UptimeTicks)*10-float64(*t.Again.SleptMillis)-2000)
+	}
+	for i := len(c.t.HungLog) - 1; i >= 0; i-- {
+		if l := &c.t.HungLog[i]; l.TID == t.TID && (l.Owner != 0) == owner && float64(l.AtMillis) >= since {
+			return l
+		}
+	}
+	return nil
 }
 
 // holderOf is holder for a hang that may be about a whole process.

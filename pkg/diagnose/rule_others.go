@@ -43,6 +43,9 @@ func (c *inspection) findHolder(h *hang) (Finding, bool) {
 	f := newFinding("WS212", h.p)
 	f.TID = h.t.TID
 	source := "/proc, every task of the host"
+	if l := c.hungLine(h.p, h.t, true); l != nil && l.Owner == w.tid() {
+		source = "kernel log: likely owner of the " + l.Lock
+	}
 	f.Summary = fmt.Sprintf("%s (PID %d) waits behind %s", name(h.p), h.p.PID, w.words())
 	for range maxChain {
 		if conf == Certain {

@@ -118,6 +118,8 @@ type Target struct {
 	// Others are tasks outside of the target that are stuck on the same thing, or
 	// hold the lock that one of its tasks waits for; nil: not looked for.
 	Others *Others `json:"others,omitempty"`
+	// HungLog is what the kernel's log says of tasks of the target that hang.
+	HungLog []HungLine `json:"hung_log,omitempty"`
 	// Devices are the block devices that tasks of the target are stuck on.
 	Devices []BlockDevice `json:"devices,omitempty"`
 	// Memory and Pressure are of the target's cgroup; nil: not read.

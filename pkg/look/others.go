@@ -11,6 +11,7 @@ import (
 // and who owns the locks that they wait for. It comes after the kernel, which
 // knows owners, and costs nothing where nothing hangs.
 func (l *looker) lookAround(ctx context.Context) {
+	l.prober.HungTasks(ctx, l.snap.Targets)
 	blocked := l.prober.Others(ctx, l.snap.Targets, l.blockers())
 	if l.snap.Host.Load = l.prober.Load(ctx); l.snap.Host.Load != nil && l.snap.Host.Load.Blocked == nil {
 		l.snap.Host.Load.Blocked = blocked
@@ -18,10 +19,16 @@ func (l *looker) lookAround(ctx context.Context) {
 	l.nameOthers(ctx)
 }
 
-// blockers are the threads that own a lock which a task of a target waits for.
+// blockers are the threads that own a lock which a task of a target waits for, by
+// the kernel's own word or by its log.
 func (l *looker) blockers() []int {
 	var out []int
 	for i := range l.snap.Targets {
+		for _, line := range l.snap.Targets[i].HungLog {
+			if line.Owner != 0 && !slices.Contains(out, line.Owner) {
+				out = append(out, line.Owner)
+			}
+		}
 		for _, p := range l.snap.Targets[i].Processes {
 			if p.Kernel == nil {
 				continue

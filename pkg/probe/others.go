@@ -83,6 +83,9 @@ func addDevices(set map[string]bool, a *evidence.About) {
 // hasBlocker reports whether a task of t waits for a lock of one of the given
 // threads.
 func hasBlocker(t *evidence.Target, blockers []int) bool {
+	if slices.ContainsFunc(t.HungLog, func(l evidence.HungLine) bool { return l.Owner != 0 }) {
+		return true
+	}
 	for i := range t.Processes {
 		if k := t.Processes[i].Kernel; k != nil && slices.ContainsFunc(k.Tasks, func(k evidence.KernelTask) bool { return slices.Contains(blockers, k.Blocker) }) {
 			return true

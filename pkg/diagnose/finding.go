@@ -161,6 +161,15 @@ func unprintable(r rune) bool {
 		r >= 0x2060 && r <= 0x206f || r == 0xfeff || r >= 0xe0000 && r <= 0xe007f
 }
 
+// Severity is a rule's severity in general, other for a code that is not known. A
+// finding can be milder where it is not sure.
+func Severity(code, other string) string {
+	if t, ok := titles[code]; ok {
+		return t.severity
+	}
+	return other
+}
+
 // Titles gives every rule's title by its code.
 func Titles() map[string]string {
 	out := make(map[string]string, len(titles))

@@ -255,7 +255,10 @@ type Finding struct {
 	Confidence Confidence `json:"confidence,omitempty"`
 	Summary    string     `json:"summary"`
 	// Location is the line of a file of the user's, nil when none was given.
-	Location *Location  `json:"location,omitempty"`
+	Location *Location `json:"location,omitempty"`
+	// Ignored is set by a policy: the reason, which may be empty. The finding then
+	// counts for nothing.
+	Ignored  *string    `json:"ignored,omitempty"`
 	Evidence []Evidence `json:"evidence"`
 	Fixes    []Fix      `json:"fixes"`
 }

@@ -9,11 +9,16 @@
 // escaped copy of all that it was given (see clean), and works on nothing else.
 package render
 
+import "github.com/whystuck/whystuck/pkg/diagnose"
+
 // Options are the reader's terminal.
 type Options struct {
 	Width   int  // columns; 0: 100
 	Color   bool // whether to colour; the text reads the same without
 	NoTrunc bool // nothing shortened, folded or left out
+	// Failed says whether a target fails what was asked of it, for the formats
+	// that have such a word; nil: it does not stop cleanly.
+	Failed func(*diagnose.Container) bool
 }
 
 const (

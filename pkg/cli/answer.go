@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"io"
 	"strings"
 
@@ -16,6 +17,13 @@ type format struct {
 	json, quiet, noTrunc bool
 	template             string // --format: "json" or a Go template
 	color                string // auto, always, never
+
+	reportWords []string     // --report as typed
+	reports     []reportFile // those that go to a file
+	printed     string       // the format of the one that is printed; "": text, json or template
+	// bad says whether a target fails, for the formats that have such a word;
+	// nil: render's own rule.
+	bad func(*diagnose.Container) bool
 }
 
 func (o *format) addTo(f *pflag.FlagSet) {
@@ -49,7 +57,7 @@ func (o *format) check() error {
 			return &failure{exitUsage, err}
 		}
 	}
-	return nil
+	return o.checkReports()
 }
 
 // printer is one way of printing a report.
@@ -57,6 +65,8 @@ type printer func(io.Writer, diagnose.Report, render.Options) error
 
 func (o *format) printer() printer {
 	switch {
+	case o.printed != "":
+		return reportFormats[o.printed]
 	case o.json:
 		return render.JSON
 	case o.template != "":
@@ -68,7 +78,7 @@ func (o *format) printer() printer {
 // renderOptions asks the terminal and the environment what the reader sees.
 func (a *app) renderOptions(o *format) render.Options {
 	width, terminal := a.Terminal()
-	return render.Options{Width: width, Color: a.color(o.color, terminal), NoTrunc: o.noTrunc}
+	return render.Options{Width: width, Color: a.color(o.color, terminal), NoTrunc: o.noTrunc, Failed: o.bad}
 }
 
 // color follows no-color.org and bixense.com/clicolors.
@@ -84,15 +94,21 @@ func (a *app) color(asked string, terminal bool) bool {
 	return terminal && a.Getenv("TERM") != "dumb"
 }
 
-// answer prints a report and its errors.
+// answer prints a report and its errors, and writes the files of --report.
 func (a *app) answer(r diagnose.Report, o *format) error {
 	for _, e := range r.Errors {
 		a.complain(e.Message)
 	}
+	written := a.writeReports(r, o)
+	a.unwritten = nil // also when that failed: there is no second try
 	if o.quiet {
-		return nil
+		return written
 	}
-	if len(r.Containers) == 0 && !o.json {
+	return errors.Join(a.printAnswer(r, o), written)
+}
+
+func (a *app) printAnswer(r diagnose.Report, o *format) error {
+	if len(r.Containers) == 0 && !o.json && o.printed == "" {
 		switch {
 		case len(r.Errors) > 0: // the line above is the answer
 			return nil

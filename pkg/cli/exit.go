@@ -86,6 +86,12 @@ func (a *app) finish(err error) int {
 		return code
 	}
 	a.complain(err.Error())
+	if a.unwritten != nil {
+		// A CI system shall not take an old file for the answer.
+		if err := a.writeReports(a.failed(err, code), a.unwritten); err != nil {
+			a.complain(err.Error())
+		}
+	}
 	if a.json && !a.wrote {
 		// Who asked for JSON parses standard output whatever happened.
 		if err := render.JSON(a.Out, a.failed(err, code), render.Options{}); err != nil {

@@ -83,6 +83,7 @@ func (t *trying) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&t.format.json, "json", false, "print the report as JSON")
 	f.StringVar(&t.format.template, "format", "", "json, or a Go `template` that is applied to each image")
 	t.format.addLooksTo(f)
+	t.format.addReportTo(cmd)
 	t.question.addAddressTo(f, "")
 	completeWords(cmd, "pull", "always", "missing", "never")
 	completeWords(cmd, "fail-on", "abrupt", "killed", "stuck", "unknown", "assumed")
@@ -132,6 +133,7 @@ func (t *trying) check(cmd *cobra.Command, args []string) ([]string, error) {
 	if err := t.format.check(); err != nil {
 		return nil, err
 	}
+	t.app.unwritten, t.format.bad = &t.format, func(c *diagnose.Container) bool { return t.codeOfOne(*c) == exitTrouble }
 	images := args
 	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 		images, o.Spec.Command = args[:dash], args[dash:]
@@ -278,16 +280,21 @@ func (t *trying) codeOf(r diagnose.Report) int {
 		code = worse(code, e.ExitCode)
 	}
 	for i := range r.Containers {
-		c := r.Containers[i]
-		if c.Observed != nil && c.Observed.Outcome != string(diagnose.Unknown) {
-			c.Verdict = diagnose.Verdict(c.Observed.Outcome)
-		}
-		code = worse(code, t.failOn.codeOfContainer(&c))
-		for _, f := range c.Findings {
-			switch f.Code {
-			case "WS530", "WS531", "WS532", "WS533":
-				code = worse(code, exitTrouble)
-			}
+		code = worse(code, t.codeOfOne(r.Containers[i]))
+	}
+	return code
+}
+
+// codeOfOne is the exit code that one image makes.
+func (t *trying) codeOfOne(c diagnose.Container) int {
+	if c.Observed != nil && c.Observed.Outcome != string(diagnose.Unknown) {
+		c.Verdict = diagnose.Verdict(c.Observed.Outcome)
+	}
+	code := t.failOn.codeOfContainer(&c)
+	for _, f := range c.Findings {
+		switch f.Code {
+		case "WS530", "WS531", "WS532", "WS533":
+			code = worse(code, exitTrouble)
 		}
 	}
 	return code

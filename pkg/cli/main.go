@@ -18,6 +18,8 @@ type app struct {
 	System
 	// json: the reader wants JSON, so failures are put on standard output too.
 	json bool
+	// unwritten has the files of --report that are still to be written, nil: none.
+	unwritten *format
 	// wrote: something went to standard output as the answer.
 	wrote bool
 	// seen is the latest look, for the report of a bug in what comes after it.

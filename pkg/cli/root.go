@@ -73,6 +73,7 @@ func (r *asking) addFlags(cmd *cobra.Command) {
 	r.question.addFromTo(f)
 	r.judgeFlags.addTo(f)
 	r.format.addTo(f)
+	r.format.addReportTo(cmd)
 	f.StringSliceVar(&r.failWords, "fail-on", []string{"abrupt"}, "from which verdict on the exit code is 1: abrupt, killed or stuck; also unknown, assumed")
 	f.Float64Var(&r.watch, "watch", 0, "look again every so many `seconds` and print what changed (=2 if not given)")
 	f.Lookup("watch").NoOptDefVal = "2"
@@ -118,6 +119,10 @@ func (r *asking) check(cmd *cobra.Command, args []string) error {
 	r.failOn.kill = r.judge.Kill != 0
 	if err := r.format.check(); err != nil {
 		return err
+	}
+	r.app.unwritten, r.format.bad = &r.format, func(c *diagnose.Container) bool { return r.failOn.codeOfContainer(c) == exitTrouble }
+	if r.watch > 0 && len(r.reportWords) > 0 {
+		return usagef("--watch and --report: give one or the other")
 	}
 	if r.watch < 0 || r.watch > 0 && r.from != "" {
 		return usagef("--watch looks again every so many seconds: it needs a number above 0 and no --from")

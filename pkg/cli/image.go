@@ -249,7 +249,11 @@ func (t *trying) add(r *diagnose.Report, one *smoke.Result) {
 		}
 	}
 	if one.Err != nil {
-		r.Errors = append(r.Errors, imageError(image, one.Err))
+		e := imageError(image, one.Err)
+		if one.Left == "" && errors.Is(one.Err, context.Canceled) {
+			e.Message += "; its container is removed"
+		}
+		r.Errors = append(r.Errors, e)
 	}
 	if one.Left != "" {
 		left := &smoke.LeftError{Name: one.Left, Err: one.LeftWhy}
@@ -265,7 +269,7 @@ func imageError(image string, err error) diagnose.TargetError {
 	e := diagnose.TargetError{Target: image, Message: image + ": " + strings.ReplaceAll(err.Error(), "\n", " "), ExitCode: codeOf(err)}
 	switch {
 	case errors.Is(err, context.Canceled):
-		e.Message = image + ": interrupted; its container is removed"
+		e.Message = image + ": interrupted"
 	case errors.Is(err, engine.ErrNoSuchImage):
 		e.ExitCode = exitUsage
 	}

@@ -56,6 +56,9 @@ func Judge(s *evidence.Snapshot, opt Options) Report {
 		r.Containers = append(r.Containers, judgeTarget(&s.Host, &s.Targets[i], opt))
 	}
 	if f, ok := findSlowHost(s.Host.Load); ok && slices.ContainsFunc(r.Containers, overruns) {
+		if slices.ContainsFunc(r.Containers, hurried) {
+			f.Severity = SeverityWarning
+		}
 		r.Host.Findings = append(r.Host.Findings, f)
 	}
 	return r
@@ -64,6 +67,19 @@ func Judge(s *evidence.Snapshot, opt Options) Report {
 // overruns reports whether it matters for a container that the host is slow: what
 // stops at once anyhow needs no excuse.
 func overruns(c Container) bool { return c.Verdict != Stops && c.Verdict != NotRunning }
+
+// hurried reports whether a container's end depends on how fast the host is: a stop
+// is under way, an end may take longer than the timeout, or whether a wait ends by
+// itself is not known.
+func hurried(c Container) bool {
+	return c.Verdict == Stuck && c.Confidence == Assumed || slices.ContainsFunc(c.Findings, func(f Finding) bool {
+		switch f.Code {
+		case "WS114", "WS120", "WS213", "WS216", "WS217":
+			return true
+		}
+		return false
+	})
+}
 
 // judgeTarget judges one target, the cheap ways out first.
 func judgeTarget(host *evidence.Host, t *evidence.Target, opt Options) Container {

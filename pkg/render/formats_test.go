@@ -274,3 +274,19 @@ func TestPureImports(t *testing.T) {
 		}
 	}
 }
+
+// A note about the host takes one line; what needs a person has its evidence.
+func TestHostNote(t *testing.T) {
+	for severity, lines := range map[string]int{diagnose.SeverityInfo: 1, diagnose.SeverityWarning: 6} {
+		r := diagnose.Report{Containers: []diagnose.Container{}, Host: diagnose.Host{Findings: []diagnose.Finding{{
+			Code: "WS218", Title: "the host is slow, everything is late", Severity: severity, Summary: "for lack of processors",
+			Evidence: []diagnose.Evidence{{Source: "/proc/loadavg", Field: "load", Value: "18 on 2 CPUs", Says: "tasks"}}}}}}
+		var b strings.Builder
+		if err := Text(&b, r, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(b.String(), "\n"); n > lines || severity == diagnose.SeverityWarning && !strings.Contains(b.String(), "/proc/loadavg") {
+			t.Errorf("%s: %d lines\n%s", severity, n, b.String())
+		}
+	}
+}

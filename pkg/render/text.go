@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
@@ -76,7 +77,14 @@ func (p *page) report(r diagnose.Report) {
 	default:
 		p.several(r)
 	}
-	if len(r.Host.Findings) > 0 {
+	switch notes := r.Host.Findings; {
+	case len(notes) == 0:
+	case p.aside(notes):
+		p.separate()
+		for _, f := range notes {
+			p.hang("  "+p.s.severity(f.Severity, f.Code)+"  ", titleAt, sentence(f.Title)+" whystuck explain "+f.Code)
+		}
+	default:
 		p.separate()
 		p.line(p.s.bold("The engine and the host"))
 		p.findings(r.Host.Findings, diagnose.Container{})
@@ -85,6 +93,11 @@ func (p *page) report(r diagnose.Report) {
 		p.line()
 		p.line(counts(r.Containers))
 	}
+}
+
+// aside reports whether what is to be said of the host is only a note: a line each.
+func (p *page) aside(notes []diagnose.Finding) bool {
+	return !p.o.NoTrunc && !slices.ContainsFunc(notes, func(f diagnose.Finding) bool { return f.Severity != diagnose.SeverityInfo })
 }
 
 // separate writes an empty line, but none at the beginning.

@@ -3,8 +3,9 @@ package probe
 import (
 	"bytes"
 	"context"
-	"regexp"
+	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,106 +13,123 @@ import (
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
-// Bounds of one reading of the kernel's log: it may hold megabytes.
+// Message is one record of the kernel's log.
+type Message struct {
+	// Since is when it was written, since the boot (CLOCK_MONOTONIC, which does not
+	// count suspension).
+	Since time.Duration
+	Text  string // without its prefix and its dictionary
+	// ByProgram: a program has written it into /dev/kmsg, not the kernel. A privileged
+	// container can.
+	ByProgram bool
+}
+
+// Bounds of one reading of the kernel's log. A log of 16 MiB is the largest that
+// distributions configure; its last records are the ones that matter, but it can
+// be read from its beginning only.
 const (
-	kmsgBytes = 4 << 20
-	kmsgTime  = 60 * time.Millisecond
-	kmsgLines = 64
+	maxLogBytes   = 32 << 20
+	maxLogKept    = 2000
+	logPatience   = 300 * time.Millisecond
+	maxLogRecord  = 8192 // a shorter buffer makes read(2) fail (printk_ringbuffer)
+	logDevice     = "/dev/kmsg"
+	logMatters    = "what the kernel has said of it: refusals of security modules, tasks that hang"
+	logDictionary = "\n "
 )
 
-// HungTasks reads what the kernel's watchdog has written about tasks of the targets
-// that hang, and fills Target.HungLog. The log is read without waiting, and only
-// where there is such a task.
-func (p *Prober) HungTasks(ctx context.Context, targets []evidence.Target) {
-	wanted := map[int]*evidence.Target{}
-	for i := range targets {
-		for j := range targets[i].Processes {
-			for k := range targets[i].Processes[j].Tasks {
-				if t := &targets[i].Processes[j].Tasks[k]; t.State == "D" && mayHang(t) {
-					wanted[t.TID] = &targets[i]
-				}
-			}
-		}
+// Messages reads the kernel's log and gives the records that keep wants, oldest
+// first, at most the last 2,000. keep sees every record in its order. It never
+// waits: the device is opened without blocking, and both the bytes and the time
+// are bounded. A gap says why it is not whole.
+func (p *Prober) Messages(ctx context.Context, keep func(text string) bool) ([]Message, *evidence.Gap) {
+	ctx, cancel := context.WithTimeout(ctx, logPatience)
+	defer cancel()
+	type result struct {
+		kept []Message
+		gap  *evidence.Gap
 	}
-	if len(wanted) == 0 {
-		return
-	}
-	lines, ok := runBatch(ctx, 1, p.cfg.ReadTimeout, func(int) []evidence.HungLine {
-		return readKmsg(p.cfg.Kmsg, time.Now().Add(kmsgTime))
-	}).result(0)
-	if !ok {
-		return
-	}
-	for _, l := range lines {
-		if t := wanted[l.TID]; t != nil && len(t.HungLog) < kmsgLines {
-			t.HungLog = append(t.HungLog, l)
-		}
+	done := make(chan result, 1)
+	go func() { // opening a device of a sick host may hang as everything else
+		kept, gap := readLog(ctx, logDevice, keep)
+		done <- result{kept, gap}
+	}()
+	select {
+	case r := <-done:
+		return r.kept, r.gap
+	case <-ctx.Done():
+		return nil, logGap(evidence.GapTimeout)
 	}
 }
 
-// readKmsg takes the watchdog's lines from /dev/kmsg, which gives one record a read
-// (Documentation/ABI/testing/dev-kmsg). nil where it may not be read.
-func readKmsg(path string, until time.Time) []evidence.HungLine {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+func logGap(kind string) *evidence.Gap {
+	return &evidence.Gap{Path: logDevice, Kind: kind, Matters: logMatters}
+}
+
+func readLog(ctx context.Context, device string, keep func(string) bool) ([]Message, *evidence.Gap) {
+	fd, err := unix.Open(device, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil
+		kind := evidence.GapAbsent
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+			kind = evidence.GapDenied // kernel.dmesg_restrict
+		}
+		return nil, logGap(kind)
 	}
 	defer unix.Close(fd)
-	var out []evidence.HungLine
-	buf := make([]byte, 8<<10)
-	for total := 0; total < kmsgBytes && time.Now().Before(until); {
-		n, err := unix.Read(fd, buf)
-		if err == unix.EPIPE || err == unix.EINTR { // overwritten meanwhile: the next is there
+	return readRecords(ctx, func(b []byte) (int, error) { return unix.Read(fd, b) }, keep)
+}
+
+// readRecords reads one record with each call of read, until there is none.
+func readRecords(ctx context.Context, read func([]byte) (int, error), keep func(string) bool) ([]Message, *evidence.Gap) {
+	var kept []Message
+	b := make([]byte, maxLogRecord)
+	for total := 0; total < maxLogBytes && ctx.Err() == nil; {
+		n, err := read(b)
+		switch {
+		case errors.Is(err, unix.EPIPE), errors.Is(err, unix.EINTR), errors.Is(err, unix.EINVAL):
+			total += 64 // overwritten while it was read, or too long: the next one follows
 			continue
-		}
-		if err != nil || n <= 0 {
-			break
+		case errors.Is(err, unix.EAGAIN) || err == nil && n == 0:
+			return kept, nil
+		case err != nil:
+			kind := evidence.GapAbsent
+			if errors.Is(err, unix.EPERM) {
+				kind = evidence.GapDenied
+			}
+			return kept, logGap(kind)
 		}
 		total += n
-		if l, ok := parseHung(buf[:n]); ok {
-			out = append(out, l)
-			out = out[max(0, len(out)-256):]
+		m, ok := parseRecord(b[:n])
+		if !ok || !keep(m.Text) {
+			continue
 		}
+		if len(kept) == maxLogKept {
+			kept = kept[1:]
+		}
+		kept = append(kept, m)
 	}
-	return out
+	return kept, logGap(evidence.GapSkipped)
 }
 
-// The lines of kernel/hung_task.c. A comm has at most 15 bytes, of any kind.
-var (
-	hungFor = regexp.MustCompile(`^INFO: task (?s:(.{1,60}?)):(\d{1,8}) blocked (?:in I/O wait )?for more than (\d{1,9}) seconds`)
-	hungOn  = regexp.MustCompile(`^INFO: task (?s:(.{1,60}?)):(\d{1,8}) (?:<\w+> )?(?:is )?blocked on an? ([a-z-]{1,20}) likely (?:owned|last held) by task (?s:(.{1,60}?)):(\d{1,8})(?: <\w+>)?\.?$`)
-)
-
-// parseHung reads one record, "prefix,sequence,microseconds,flags;text\n KEY=value".
-// The prefix is the level, with the facility above it: what user space has written
-// into the log has another facility than the kernel and is not believed.
-func parseHung(record []byte) (l evidence.HungLine, ok bool) {
-	head, text, found := bytes.Cut(record, []byte{';'})
-	f := bytes.SplitN(head, []byte{','}, 4)
-	if !found || len(f) < 3 || !bytes.HasPrefix(text, []byte("INFO: task ")) {
-		return l, false
+// parseRecord reads "6,1234,98765432,-;text\n KEY=value\n" (the kernel's
+// Documentation/ABI/testing/dev-kmsg). Bytes that are not printable come escaped
+// as \xNN.
+func parseRecord(b []byte) (Message, bool) {
+	head, text, ok := bytes.Cut(b, []byte(";"))
+	fields := strings.SplitN(string(head), ",", 4)
+	if !ok || len(fields) < 3 {
+		return Message{}, false
 	}
-	prefix, err1 := strconv.ParseUint(string(f[0]), 10, 32)
-	micros, err2 := strconv.ParseInt(string(f[2]), 10, 64)
-	if err1 != nil || err2 != nil || prefix > 7 || micros < 0 {
-		return l, false
+	micros, err := strconv.ParseInt(fields[2], 10, 64)
+	if err != nil {
+		return Message{}, false
 	}
-	text, _, _ = bytes.Cut(text, []byte{'\n'})
-	l.AtMillis = int(micros / 1000)
-	if m := hungFor.FindSubmatch(text); m != nil {
-		l.Comm, l.TID, l.Seconds = string(m[1]), number10(m[2]), number10(m[3])
-		return l, l.TID > 0
+	level, err := strconv.ParseUint(fields[0], 10, 32)
+	if err != nil {
+		return Message{}, false
 	}
-	if m := hungOn.FindSubmatch(text); m != nil {
-		l.Comm, l.TID, l.Lock = string(m[1]), number10(m[2]), string(m[3])
-		l.OwnerComm, l.Owner = string(m[4]), number10(m[5])
-		return l, l.TID > 0 && l.Owner > 0
+	if i := bytes.Index(text, []byte(logDictionary)); i >= 0 {
+		text = text[:i]
 	}
-	return l, false
-}
-
-// number10 reads digits that a pattern has matched.
-func number10(b []byte) int {
-	n, _ := strconv.Atoi(string(b))
-	return n
+	// The level is the low three bits, above it stands the facility: 0 is the kernel's.
+	return Message{Since: time.Duration(micros) * time.Microsecond, Text: strings.TrimRight(string(text), "\n"), ByProgram: level > 7}, true
 }

@@ -1,64 +1,71 @@
 package probe
 
 import (
-	"os"
+	"context"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
-// Lines as Linux 6.18 wrote them of real hangs, and as others do.
-func TestParseHung(t *testing.T) {
-	for _, c := range []struct {
-		record string
-		want   evidence.HungLine
-		ok     bool
-	}{
-		{"3,812,245870123,-;INFO: task hanglab:25726 blocked for more than 120 seconds.\n", evidence.HungLine{AtMillis: 245870, TID: 25726, Comm: "hanglab", Seconds: 120}, true},
-		{"3,830,245870200,-;INFO: task hanglab:25726 <writer> blocked on an rw-semaphore likely owned by task hanglab:25651 <reader>\n",
-			evidence.HungLine{AtMillis: 245870, TID: 25726, Comm: "hanglab", Lock: "rw-semaphore", Owner: 25651, OwnerComm: "hanglab"}, true},
-		{"3,831,1000,-;INFO: task a b:7 is blocked on a mutex likely owned by task c:d:9.\n", evidence.HungLine{AtMillis: 1, TID: 7, Comm: "a b", Lock: "mutex", Owner: 9, OwnerComm: "c:d"}, true},
-		{"3,831,1000,-;INFO: task a:7 blocked on a semaphore likely last held by task b:9\n", evidence.HungLine{AtMillis: 1, TID: 7, Comm: "a", Lock: "semaphore", Owner: 9, OwnerComm: "b"}, true},
-		{"3,831,1000,-;INFO: task dd:8 blocked in I/O wait for more than 30 seconds.\n SUBSYSTEM=block\n", evidence.HungLine{AtMillis: 1, TID: 8, Comm: "dd", Seconds: 30}, true},
-		// Written by a program into /dev/kmsg: facility 1.
-		{"12,832,1000,-;INFO: task a:7 is blocked on a mutex likely owned by task b:1\n", evidence.HungLine{}, false},
-		{"3,833,1000,-;INFO: task a:7 is blocked on a mutex, but the owner is not found.\n", evidence.HungLine{}, false},
-		{"3,833,1000,-;      Not tainted 6.18.44\n", evidence.HungLine{}, false},
-		{"INFO: task a:7 blocked for more than 120 seconds.", evidence.HungLine{}, false},
-		{"", evidence.HungLine{}, false},
+func TestParseRecord(t *testing.T) {
+	for text, want := range map[string]Message{
+		"6,339,5140900,-;NET: Registered protocol family 10\n":        {5140900 * time.Microsecond, "NET: Registered protocol family 10", false},
+		"30,340,5690716,-,caller=T12;udevd[80]: starting; now\n":      {5690716 * time.Microsecond, "udevd[80]: starting; now", true},
+		"7,160,424069,-;pci_root: [io  0x0]\n SUBSYSTEM=acpi\n D=1\n": {424069 * time.Microsecond, "pci_root: [io  0x0]", false},
 	} {
-		got, ok := parseHung([]byte(c.record))
-		if ok != c.ok || ok && cmp.Diff(c.want, got) != "" {
-			t.Errorf("%q: %v %s", c.record, ok, cmp.Diff(c.want, got))
+		if got, ok := parseRecord([]byte(text)); !ok || got != want {
+			t.Errorf("%q: %+v, %v", text, got, ok)
+		}
+	}
+	for _, text := range []string{"", ";", "6,1;x", "6,1,x,-;y", "no record"} {
+		if got, ok := parseRecord([]byte(text)); ok {
+			t.Errorf("%q gives %+v", text, got)
 		}
 	}
 }
 
-func FuzzHung(f *testing.F) {
-	f.Add([]byte("3,812,245870123,-;INFO: task hanglab:25726 blocked for more than 120 seconds.\n"))
-	f.Add([]byte("3,831,1000,-;INFO: task a b:7 is blocked on a mutex likely owned by task c:d:9.\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if l, ok := parseHung(data); ok && (l.TID <= 0 || l.AtMillis < 0 || l.Owner < 0 || len(l.Comm) > 240) {
-			t.Errorf("%+v", l)
+// It ends with the log, passes over what was overwritten, and is bounded.
+func TestReadRecords(t *testing.T) {
+	records := []any{"6,1,10,-;keep one\n", unix.EPIPE, "6,3,30,-;drop\n", unix.EINTR, "6,4,40,-;keep two\n", unix.EAGAIN}
+	read := func(b []byte) (int, error) {
+		r := records[0]
+		records = records[1:]
+		if err, ok := r.(error); ok {
+			return 0, err
 		}
-	})
+		return copy(b, r.(string)), nil
+	}
+	keep := func(text string) bool { return strings.HasPrefix(text, "keep") }
+	kept, gap := readRecords(t.Context(), read, keep)
+	if gap != nil || len(kept) != 2 || kept[1].Text != "keep two" || kept[1].Since != 40*time.Microsecond {
+		t.Errorf("%+v, %+v", kept, gap)
+	}
+
+	forever := func(b []byte) (int, error) { return copy(b, "6,1,10,-;keep\n"), nil }
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	kept, gap = readRecords(ctx, forever, keep)
+	if gap == nil || gap.Kind != evidence.GapSkipped || len(kept) != maxLogKept {
+		t.Errorf("%d kept, %+v", len(kept), gap)
+	}
+	denied := func([]byte) (int, error) { return 0, unix.EPERM }
+	if _, gap := readRecords(t.Context(), denied, keep); gap == nil || gap.Kind != evidence.GapDenied {
+		t.Errorf("%+v", gap)
+	}
 }
 
-// The log of this host: it is read to its end at once, or up to the time given.
-func TestKmsg(t *testing.T) {
-	needRoot(t)
-	if _, err := os.Stat("/dev/kmsg"); err != nil {
-		t.Skip(err)
-	}
+// The log of this machine is read within its time, or it is said why not.
+func TestMessages(t *testing.T) {
 	start := time.Now()
-	readKmsg("/dev/kmsg", start.Add(kmsgTime))
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("took %v", took)
+	kept, gap := New(Config{}).Messages(t.Context(), func(string) bool { return true })
+	if took := time.Since(start); took > 2*logPatience {
+		t.Errorf("it took %v", took)
 	}
-	if got := readKmsg("/no/such", start.Add(kmsgTime)); got != nil {
-		t.Errorf("%+v", got)
+	if len(kept) == 0 && gap == nil {
+		t.Error("an empty log without a reason")
 	}
 }

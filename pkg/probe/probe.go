@@ -26,7 +26,6 @@ import (
 type Config struct {
 	Proc string // root of procfs, "" for /proc
 	Sys  string // root of sysfs, "" for /sys
-	Kmsg string // the kernel's log, "" for /dev/kmsg
 	// ReadTimeout is how long a step over one process may take that may block, 0
 	// for 400 ms. The harmless ones may take Total: on a starved host a status
 	// comes late, and without it there is no verdict.
@@ -60,9 +59,6 @@ func New(c Config) *Prober {
 	}
 	if c.Sys == "" {
 		c.Sys = "/sys"
-	}
-	if c.Kmsg == "" {
-		c.Kmsg = "/dev/kmsg"
 	}
 	c.ReadTimeout = orDefault(c.ReadTimeout, defaultRead)
 	c.Total = orDefault(c.Total, defaultTotal)

@@ -38,7 +38,10 @@ type stopping struct {
 	emulate, dryRun     bool
 	failWords           []string
 	failOn              failOn
-	opt                 stop.Options
+	line                statusLine
+	// holds is how many connections this run is only there to keep open.
+	holds int
+	opt   stop.Options
 }
 
 func newStop(a *app) *cobra.Command {
@@ -67,16 +70,23 @@ func newStop(a *app) *cobra.Command {
 	f.BoolVarP(&s.format.quiet, "quiet", "q", false, "print nothing: the exit code is the answer")
 	s.format.addLooksTo(f)
 	f.SetNormalizeFunc(timeIsTimeout)
+	f.IntVar(&s.holds, holdFlag, 0, "")
+	_ = f.MarkHidden(holdFlag)
 	completeWords(cmd, "signal", signalWords()...)
 	return cmd
 }
 
 func (s *stopping) run(cmd *cobra.Command, args []string) error {
+	if s.holds > 0 {
+		hold(s.holds)
+		return nil
+	}
 	if err := s.check(cmd, args); err != nil {
 		return err
 	}
-	ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer release()
+	context.AfterFunc(ctx, release) // a second Ctrl-C ends it at once
 	e, err := engine.Open(ctx, s.engineOptions(&s.question))
 	if err != nil {
 		return err
@@ -105,8 +115,12 @@ func (s *stopping) carryOut(ctx context.Context, p *stop.Prepared) error {
 	if err := s.print(render.StopExpected, p.Report); err != nil {
 		return err
 	}
+	end := s.waiting(p.Report)
 	out := p.Run(ctx)
-	s.keepOpen(out.Hold)
+	end()
+	if err := keepOpen(out.Hold); err != nil {
+		s.complain(err.Error())
+	}
 	code := s.failOn.codeOfStop(out.Report)
 	if s.format.json && !s.format.quiet {
 		s.wrote = true
@@ -152,7 +166,9 @@ func (s *stopping) check(cmd *cobra.Command, args []string) error {
 	}
 	if !s.format.json && !s.format.quiet {
 		s.opt.Progress = func(c *diagnose.Container, e diagnose.ObservedEvent) {
-			_ = render.StopEvent(s.Out, *c, e, len(args) > 1, s.renderOptions(&s.format)) // the end reports a broken pipe
+			s.line.above(func() {
+				_ = render.StopEvent(s.Out, *c, e, len(args) > 1, s.renderOptions(&s.format)) // the end reports a broken pipe
+			})
 		}
 	}
 	return nil
@@ -207,11 +223,4 @@ func parseChain(text string) ([]stop.Link, error) {
 		chain = append(chain, l)
 	}
 	return chain, nil
-}
-
-// keepOpen hands connections to a process that outlives this one.
-func (s *stopping) keepOpen(held []*os.File) {
-	for _, f := range held {
-		_ = f.Close()
-	}
 }

@@ -124,7 +124,11 @@ func (o *Order) Taken() *bool {
 func (o *Order) File() *os.File {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	c, ok := o.conn.(interface{ File() (*os.File, error) })
+	conn := o.conn
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
+		conn = t.NetConn()
+	}
+	c, ok := conn.(interface{ File() (*os.File, error) })
 	if !ok {
 		return nil
 	}

@@ -117,7 +117,6 @@ func (p *page) stopEnd(c diagnose.Container) {
 	}
 	p.line(p.s.bold(name(c)), "  ", p.s.verdict(endVerdict(c), endPhrase(c)), "  ", agreement(c))
 	p.line("  predicted  ", phrase(c), codeWords(c.Stop))
-	p.line("  observed   ", endPhrase(c))
 	if words := leftWords(o); words != "" {
 		p.prose(2, words)
 	}

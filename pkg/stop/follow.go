@@ -30,7 +30,11 @@ const pollState = 500 * time.Millisecond
 func (r *run) follow(ctx, caller context.Context) {
 	// The requests outlive ctx for the moment in which their state is read.
 	asking, hangUp := context.WithCancel(context.WithoutCancel(ctx))
-	defer hangUp()
+	defer func() {
+		if r.hold == nil { // else the engine must not see us go
+			hangUp()
+		}
+	}()
 	r.sent = time.Now()
 	if ctx.Err() != nil { // a look that took all the time: nothing is sent any more
 		r.survived.Cut, r.survived.Left = r.why(caller), neverAccepted

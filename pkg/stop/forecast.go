@@ -88,6 +88,9 @@ func cutAt(c *diagnose.Container, at float64) {
 	if !late || !waits {
 		return
 	}
+	if c.Verdict == diagnose.Stuck {
+		c.Headline = fmt.Sprintf("nothing else ends it: --kill-after sends SIGKILL after %g s", at)
+	}
 	code := 137
 	ends := true
 	c.Verdict, s.Outcome = diagnose.Killed, string(diagnose.Killed)

@@ -45,7 +45,8 @@ func (r *run) prove(ctx context.Context) {
 	r.survived.Survivors = append([]int{}, r.survivors(l)...)
 	r.survived.Proof = r.checks(l)
 	r.outcome(l)
-	if !l.gone() && !l.restarted(r) {
+	// Who interrupts wants the truth now, and has the forecast already.
+	if !l.gone() && !l.restarted(r) && r.survived.Cut != "interrupted" {
 		r.whyAlive(ctx)
 	}
 }

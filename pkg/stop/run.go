@@ -171,7 +171,7 @@ type facts struct {
 	killed    bool // the engine sent SIGKILL
 	polling   bool
 	deadOf    map[int]int  // the signal that a process died of, 0: it exited
-	dying     map[int]bool // threads that took SIGKILL
+	dying     map[int]bool // processes that took SIGKILL
 	delivered map[int]bool // processes whose handler has begun
 }
 

@@ -3,7 +3,6 @@ package stop
 import (
 	"fmt"
 
-	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/evidence"
 	"github.com/whystuck/whystuck/pkg/kernel"
 )
@@ -69,17 +68,19 @@ func (r *run) result(e kernel.SignalEvent) string {
 	return fmt.Sprintf("lost (res=%d)", e.Result)
 }
 
+// whyDiscarded is the rule behind it (kernel/signal.c sig_ignored, prepare_signal).
 func (r *run) whyDiscarded(e kernel.SignalEvent) string {
-	p := r.judgedProcess(e.Target)
-	_, dead := r.facts.deadOf[e.Target]
-	switch {
-	case p == nil:
+	p := r.process(r.groupOf(e.Target))
+	if p == nil || p.Signals == nil {
 		return ""
-	case dead || r.facts.dying[e.Target]:
+	}
+	_, dead := r.facts.deadOf[p.PID]
+	switch {
+	case dead || r.facts.dying[p.PID]:
 		return ", it is dying already"
-	case p.Signal == "ignored":
+	case p.Signals.Ignored.Has(e.Signal):
 		return ", it ignores the signal"
-	case p.NSPID == 1 && p.Signal == "default":
+	case p.NSPID() == 1 && !p.Signals.Caught.Has(e.Signal):
 		return ", PID 1 with no handler"
 	}
 	return ""
@@ -88,7 +89,7 @@ func (r *run) whyDiscarded(e kernel.SignalEvent) string {
 // taken notes that a thread takes a signal. An end by SIGKILL is told by its end.
 func (r *run) taken(at float64, e kernel.SignalEvent) {
 	if e.Signal == evidence.SIGKILL {
-		r.facts.dying[e.PID] = true
+		r.facts.dying[r.groupOf(e.PID)] = true
 		return
 	}
 	pid := r.groupOf(e.PID)
@@ -122,15 +123,6 @@ func (r *run) process(pid int) *evidence.Process {
 	for i := range r.t.Processes {
 		if r.t.Processes[i].PID == pid {
 			return &r.t.Processes[i]
-		}
-	}
-	return nil
-}
-
-func (r *run) judgedProcess(pid int) *diagnose.Process {
-	for i := range r.c.Processes {
-		if r.c.Processes[i].PID == pid {
-			return &r.c.Processes[i]
 		}
 	}
 	return nil

@@ -171,7 +171,7 @@ type facts struct {
 	killed    bool // the engine sent SIGKILL
 	polling   bool
 	deadOf    map[int]int  // the signal that a process died of, 0: it exited
-	dying     map[int]bool // processes that took SIGKILL
+	dying     map[int]bool // processes that SIGKILL was sent to
 	delivered map[int]bool // processes whose handler has begun
 }
 

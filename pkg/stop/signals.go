@@ -59,6 +59,9 @@ func (r *run) nameOf(pid int, other string) string {
 func (r *run) result(e kernel.SignalEvent) string {
 	switch e.Result {
 	case kernel.SignalQueued:
+		if e.Signal == evidence.SIGKILL {
+			r.facts.dying[r.groupOf(e.Target)] = true
+		}
 		return "queued"
 	case kernel.SignalPending:
 		return "one waits already (res=2)"
@@ -76,8 +79,9 @@ func (r *run) whyDiscarded(e kernel.SignalEvent) string {
 	}
 	_, dead := r.facts.deadOf[p.PID]
 	switch {
-	case dead || r.facts.dying[p.PID]:
-		return ", it is dying already"
+	case dead || r.facts.dying[p.PID] || e.Signal == evidence.SIGKILL:
+		// From outside SIGKILL is discarded for no other reason.
+		return ", SIGKILL has been sent already"
 	case p.Signals.Ignored.Has(e.Signal):
 		return ", it ignores the signal"
 	case p.NSPID() == 1 && !p.Signals.Caught.Has(e.Signal):

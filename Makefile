@@ -10,7 +10,7 @@ VERSION := $(shell git describe --tags --dirty 2>/dev/null || git rev-parse --sh
 PREFIX  := /usr/local
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: all build demo test lint truth hang engine-test watch-test image-test bench install clean need-go need-gcc
+.PHONY: all build demo test lint truth hang engine-test watch-test image-test stop-test bench install clean need-go need-gcc
 
 all: build
 
@@ -51,6 +51,11 @@ watch-test: build need-gcc
 # Takes two minutes. WHYSTUCK_INTERRUPTS=100 interrupts it so often.
 image-test: build need-gcc
 	cd scripts/imagetest && WHYSTUCK_IMAGE=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 8m
+
+# whystuck stop over real stops: each way to take one, engines that hang or refuse,
+# 200 containers at once. Takes two minutes.
+stop-test: build need-gcc
+	cd scripts/stoptest && WHYSTUCK_STOP=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 6m
 
 bench: build need-gcc
 	go run ./scripts/bench -whystuck ./whystuck

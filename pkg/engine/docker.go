@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -30,7 +29,9 @@ import (
 // plugins, and it is among the first calls to hang in a sick engine.
 type api struct {
 	sdk *client.Client
-	mu  sync.Mutex
+	// turn is held while negotiating. It is no sync.Mutex: who waits for it has a
+	// deadline, and who holds it may wait for an engine that never answers.
+	turn chan struct{}
 	// agreed: the version is negotiated, or DOCKER_API_VERSION rules.
 	agreed bool
 }
@@ -48,7 +49,7 @@ func newAPI(at endpoint, conn *transport) (*api, error) {
 	if err != nil {
 		return nil, usage(fmt.Sprintf("cannot use %s as the engine's address: %v", at.host, err), err)
 	}
-	return &api{sdk: sdk, agreed: at.apiVersion != ""}, nil
+	return &api{sdk: sdk, turn: make(chan struct{}, 1), agreed: at.apiVersion != ""}, nil
 }
 
 // version is the API version in use, after negotiate the common one.
@@ -57,8 +58,12 @@ func (a *api) version() string { return a.sdk.ClientVersion() }
 // negotiate asks for the engine's API version with one ping, once. The SDK would
 // do it by itself, but drops the error, so that a dead engine is dialled twice.
 func (a *api) negotiate(ctx context.Context) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("pinging the engine: %w", ctx.Err())
+	}
 	if a.agreed {
 		return nil
 	}

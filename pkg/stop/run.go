@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,44 +30,117 @@ type Result struct {
 // Run sends the stop to all containers at once, follows it to its end or to the
 // deadline, and compares. When ctx ends it leaves, and says what goes on without it.
 func (p *Prepared) Run(ctx context.Context) *Result {
-	defer p.trace.shut()
 	out := &Result{Report: p.Report}
+	out.Report.Containers = slices.Clone(p.Report.Containers)
 	takes, err := p.s.Engine.TakesStopSignal(withTimeout(ctx, p.opt.Signal != 0))
 	runs := p.runs(err == nil && takes)
 	if len(runs) == 0 {
+		p.trace.shut()
 		return out
 	}
 	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	go p.dispatch(following, runs)
 	p.trace.watch(runs, p.opt.signals(runs))
 	deaths := newMourner(following)
 	var followed sync.WaitGroup
 	followed.Add(len(runs))
+	ended := make(chan *run, len(runs))
 	g := look.NewGroup(len(runs) + 1)
 	for _, r := range runs {
-		g.Go(func() { r.run(ctx, deaths, followed.Done) })
+		g.Go(func() {
+			r.run(ctx, deaths, followed.Done)
+			ended <- r
+		})
 	}
 	g.Go(func() { // beside the proof
 		followed.Wait()
 		p.trace.shut()
 	})
-	g.Wait()
-	cancel()
-	deaths.wait()
-	p.heard(out, runs)
-	for _, r := range runs {
-		if r.hold != nil {
-			out.Hold = append(out.Hold, r.hold)
-		}
+	if p.collect(ctx, out, g, ended, len(runs)) {
+		cancel()
+		deaths.wait()
 	}
+	p.heard(out)
 	return out
 }
 
+// collect takes the runs as they end. Whatever one of them hangs in, it waits no
+// longer than the deadline; false: some did not end.
+func (p *Prepared) collect(ctx context.Context, out *Result, g *look.Group, ended chan *run, n int) bool {
+	all := make(chan any, 1)
+	go func() {
+		defer func() { all <- recover() }() // a bug of ours is told by who waits here
+		g.Wait()
+	}()
+	late := time.NewTimer(time.Until(p.end()) + slack)
+	defer late.Stop()
+	interrupted := context.AfterFunc(ctx, func() { late.Reset(afterInterrupt + slack) })
+	defer interrupted()
+	for {
+		select {
+		case r := <-ended:
+			p.take(out, r)
+			n--
+		case bug := <-all:
+			if bug != nil {
+				panic(bug)
+			}
+			for ; n > 0; n-- {
+				p.take(out, <-ended)
+			}
+			return true
+		case <-late.C:
+			p.lost(out)
+			return false
+		}
+	}
+}
+
+// slack is what a run may be late in its own last moments.
+const slack = 500 * time.Millisecond
+
+// end is the latest deadline of all runs.
+func (p *Prepared) end() time.Time {
+	end := p.began
+	for i := range p.Report.Containers {
+		end = later(end, p.began.Add(p.opt.deadline(&p.Report.Containers[i])))
+	}
+	return end
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// take puts the end of a run into the result.
+func (p *Prepared) take(out *Result, r *run) {
+	out.Report.Containers[r.index] = *r.c
+	if r.hold != nil {
+		out.Hold = append(out.Hold, r.hold)
+	}
+}
+
+// lost says of the runs that did not come back that nothing is known of their end.
+func (p *Prepared) lost(out *Result) {
+	for i := range out.Report.Containers {
+		c := &out.Report.Containers[i]
+		if c.Observed == nil && stoppable(c) {
+			c.Observed = &diagnose.Observed{Outcome: string(diagnose.Unknown), Survivors: []int{}, Events: []diagnose.ObservedEvent{}, Proof: []diagnose.Check{},
+				Cut: "deadline", Left: leftUnknown, Note: "the look at what is left did not return"}
+		}
+	}
+}
+
 // heard says in the report whether the kernel was.
-func (p *Prepared) heard(out *Result, runs []*run) {
+func (p *Prepared) heard(out *Result) {
 	if gap := p.trace.gap(p.opt.Trace); gap != nil {
-		for _, r := range runs {
-			r.c.Gaps = append(r.c.Gaps, *gap)
+		for i := range out.Report.Containers {
+			c := &out.Report.Containers[i]
+			c.Gaps = append(c.Gaps, *gap)
 		}
 	} else if p.opt.Trace {
 		out.Report.Host.Sources = append(out.Report.Host.Sources, fromTrace)
@@ -90,18 +164,23 @@ func (p *Prepared) runs(takesSignal bool) []*run {
 	var out []*run
 	serial := &sync.Mutex{}
 	for i := range p.Report.Containers {
-		c := &p.Report.Containers[i]
-		if c.Kind != evidence.KindContainer || c.ID == "" || c.Verdict == diagnose.NotRunning {
+		c := p.Report.Containers[i]
+		if !stoppable(&c) {
 			continue
 		}
 		out = append(out, &run{
-			p: p, c: c, t: &p.snapshot.Targets[i], acts: p.opt.acts(c, ownSignal(&p.snapshot.Targets[i]), takesSignal), serial: serial,
+			p: p, index: i, c: &c, t: &p.snapshot.Targets[i], acts: p.opt.acts(&c, ownSignal(&p.snapshot.Targets[i]), takesSignal), serial: serial,
 			happenings: make(chan engine.Happening, 64), deaths: make(chan death, 64), signals: make(chan kernel.SignalEvent, 256),
 			replies: make(chan reply, len(p.opt.Chain)+3), states: make(chan engine.State, 1),
 			survived: diagnose.Observed{Outcome: string(diagnose.Unknown), Survivors: []int{}, Events: []diagnose.ObservedEvent{}, Proof: []diagnose.Check{}},
 		})
 	}
 	return out
+}
+
+// stoppable: there is something to tell to stop.
+func stoppable(c *diagnose.Container) bool {
+	return c.Kind == evidence.KindContainer && c.ID != "" && c.Verdict != diagnose.NotRunning
 }
 
 // dispatch follows the engine's events for all runs. A stream that breaks, as when
@@ -136,12 +215,13 @@ func (p *Prepared) dispatch(ctx context.Context, runs []*run) {
 // run is the stop of one container. Its own goroutine alone touches it; what others
 // see comes through the channels.
 type run struct {
-	p    *Prepared
-	c    *diagnose.Container
-	t    *evidence.Target
-	base probe.Baseline
-	acts []act
-	sent time.Time // when the first act went out
+	p     *Prepared
+	index int                 // in the report
+	c     *diagnose.Container // its own copy
+	t     *evidence.Target
+	base  probe.Baseline
+	acts  []act
+	sent  time.Time // when the first act went out
 
 	serial     *sync.Mutex // Progress is called by one run at a time
 	happenings chan engine.Happening

@@ -130,18 +130,30 @@ func (t *tracing) flush() <-chan struct{} {
 }
 
 // shut removes the instance. It takes some 40 ms, in which the kernel waits for all
-// its CPUs.
+// its CPUs; for one that does not come back the next run removes it.
 func (t *tracing) shut() {
 	t.shutOnce.Do(func() {
-		<-t.ready
-		t.stop()
-		if t.reading != nil {
-			<-t.reading
-		}
-		if t.err == nil {
-			_ = t.trace.Close()
+		removed := make(chan struct{})
+		go func() {
+			defer close(removed)
+			t.remove()
+		}()
+		select {
+		case <-removed:
+		case <-time.After(time.Second):
 		}
 	})
+}
+
+func (t *tracing) remove() {
+	<-t.ready
+	t.stop()
+	if t.reading != nil {
+		<-t.reading
+	}
+	if t.err == nil {
+		_ = t.trace.Close()
+	}
 }
 
 // gap says why the kernel is not heard; nil where it is, or nobody wanted it.

@@ -38,6 +38,7 @@ func TestEngineHangs(t *testing.T) {
 	l := engineLab(t)
 	pid := l.start(t, "web", "lab", "exit")
 	signalTo(t, l.PID(), syscall.SIGSTOP)
+	defer func() { _ = syscall.Kill(l.PID(), syscall.SIGCONT) }()
 	a := l.stop(t, "-t", "1", "--deadline", "6", "--data-root", l.DataRoot(), "--exec-root", l.ExecRoot(), "web")
 	signalTo(t, l.PID(), syscall.SIGCONT)
 	if a.took > 7*time.Second || a.code != 1 {

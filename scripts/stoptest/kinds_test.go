@@ -67,7 +67,7 @@ func kinds() []kind {
 			tells: []string{"discarded (res=1), PID 1 with no handler", "SIGKILL to 1 siglab, from runc", ": queued", "SIGKILL to 1 siglab, from dockerd", "discarded (res=1), SIGKILL has been sent already", "the engine gives up: cannot stop container"}, silent: []string{"dies of"}},
 		{name: "frozen", run: []string{"--cgroup-parent", frozenParent, "lab", "exit"}, after: freezeParent, outcome: stuck, exit: -1, code: 1, lives: "WS207",
 			tells: []string{"SIGTERM to 1 siglab, from runc", ": queued", "SIGKILL to 1 siglab, from runc", "the engine gives up: cannot stop container"}, silent: []string{"takes SIGTERM", "dies of"}},
-		{name: "shim-stopped", run: []string{"lab", "exit"}, after: stopShim, args: []string{"-t", "1", "--deadline", "18"}, outcome: stuck, exit: -1, code: 1, lives: "WS3",
+		{name: "shim-stopped", run: []string{"lab", "exit"}, after: stopShim, args: []string{"-t", "1", "--deadline", "18"}, guess: true, outcome: stuck, exit: -1, code: 1, lives: "WS3",
 			tells: []string{"asks the engine to stop it"}, silent: []string{"SIGTERM to", "dies of"}},
 		{name: "emulated", run: []string{"lab", "default"}, args: []string{"-t", "1", "-s", "INT", "--emulate"}, outcome: killed, exit: 137, code: 1,
 			tells: []string{"asks the engine to send SIGINT", "SIGINT to 1 siglab, from runc", "discarded (res=1), PID 1 with no handler", "asks the engine to send SIGKILL", "1 siglab dies of SIGKILL"}, silent: []string{"SIGTERM"}},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -48,10 +49,15 @@ type traceParser struct {
 }
 
 var (
-	traceHead     = regexp.MustCompile(`(?s)^ *(.{0,16})-(\d+) +(?:\( *[-\d]+\) +)?\[\d{3,}\] [^ ]{4,6} +(\d+)\.(\d{6}): (signal_generate|signal_deliver|tracing_mark_write): (.*)$`)
-	traceGenerate = regexp.MustCompile(`(?s)^sig=(\d+) errno=-?\d+ code=(-?\d+) comm=.{0,16} pid=(\d+) grp=\d res=(\d)$`)
-	traceDeliver  = regexp.MustCompile(`^sig=(\d+) errno=-?\d+ code=(-?\d+) sa_handler=([0-9a-f]+) sa_flags=[0-9a-f]+$`)
+	traceHead     = pattern(`(?s)^ *(.{0,16})-(\d+) +(?:\( *[-\d]+\) +)?\[\d{3,}\] [^ ]{4,6} +(\d+)\.(\d{6}): (signal_generate|signal_deliver|tracing_mark_write): (.*)$`)
+	traceGenerate = pattern(`(?s)^sig=(\d+) errno=-?\d+ code=(-?\d+) comm=.{0,16} pid=(\d+) grp=\d res=(\d)$`)
+	traceDeliver  = pattern(`^sig=(\d+) errno=-?\d+ code=(-?\d+) sa_handler=([0-9a-f]+) sa_flags=[0-9a-f]+$`)
 )
+
+// pattern is compiled when it is first used: most runs trace nothing.
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // maxTorn bounds what is kept of lines that say nothing: two comms.
 const maxTorn = 400
@@ -88,7 +94,7 @@ func (p *traceParser) line(line []byte) (SignalEvent, bool) {
 
 // read parses a whole record. event is false for the mark.
 func (p *traceParser) read(text []byte) (e SignalEvent, known, event bool) {
-	head := traceHead.FindSubmatch(text)
+	head := traceHead().FindSubmatch(text)
 	if head == nil {
 		return e, false, false
 	}
@@ -101,7 +107,7 @@ func (p *traceParser) read(text []byte) (e SignalEvent, known, event bool) {
 		}
 		return e, true, false
 	case "signal_deliver":
-		f := traceDeliver.FindSubmatch(head[6])
+		f := traceDeliver().FindSubmatch(head[6])
 		if f == nil {
 			return e, false, false
 		}
@@ -110,7 +116,7 @@ func (p *traceParser) read(text []byte) (e SignalEvent, known, event bool) {
 		e.Handler, _ = strconv.ParseUint(string(f[3]), 16, 64)
 		return e, true, true
 	}
-	f := traceGenerate.FindSubmatch(head[6])
+	f := traceGenerate().FindSubmatch(head[6])
 	if f == nil {
 		return e, false, false
 	}

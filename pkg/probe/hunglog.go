@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
@@ -42,9 +43,14 @@ const hungPrefix = "INFO: task "
 
 // The lines of kernel/hung_task.c. A comm has at most 15 bytes, of any kind.
 var (
-	hungFor = regexp.MustCompile(`^INFO: task (?s:(.{1,60}?)):(\d{1,8}) blocked (?:in I/O wait )?for more than (\d{1,9}) seconds`)
-	hungOn  = regexp.MustCompile(`^INFO: task (?s:(.{1,60}?)):(\d{1,8}) (?:<\w+> )?(?:is )?blocked on an? ([a-z-]{1,20}) likely (?:owned|last held) by task (?s:(.{1,60}?)):(\d{1,8})(?: <\w+>)?\.?$`)
+	hungFor = pattern(`^INFO: task (?s:(.{1,60}?)):(\d{1,8}) blocked (?:in I/O wait )?for more than (\d{1,9}) seconds`)
+	hungOn  = pattern(`^INFO: task (?s:(.{1,60}?)):(\d{1,8}) (?:<\w+> )?(?:is )?blocked on an? ([a-z-]{1,20}) likely (?:owned|last held) by task (?s:(.{1,60}?)):(\d{1,8})(?: <\w+>)?\.?$`)
 )
+
+// pattern is compiled when it is first used: most looks read no log.
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // parseHung reads one line of the watchdog. What a program has written into the log
 // is not believed.
@@ -53,11 +59,11 @@ func parseHung(m Message) (l evidence.HungLine, ok bool) {
 		return l, false
 	}
 	l.AtMillis = int(m.Since.Milliseconds())
-	if f := hungFor.FindStringSubmatch(m.Text); f != nil {
+	if f := hungFor().FindStringSubmatch(m.Text); f != nil {
 		l.Comm, l.TID, l.Seconds = f[1], number10(f[2]), number10(f[3])
 		return l, l.TID > 0
 	}
-	if f := hungOn.FindStringSubmatch(m.Text); f != nil {
+	if f := hungOn().FindStringSubmatch(m.Text); f != nil {
 		l.Comm, l.TID, l.Lock = f[1], number10(f[2]), f[3]
 		l.OwnerComm, l.Owner = f[4], number10(f[5])
 		return l, l.TID > 0 && l.Owner > 0

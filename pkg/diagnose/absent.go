@@ -2,8 +2,6 @@ package diagnose
 
 import (
 	"fmt"
-
-	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
 // elsewhere: the PID is not of this kernel.
@@ -49,15 +47,7 @@ func (c *inspection) gone(out *Container) {
 		}
 		return
 	}
-	f := newFinding("WS301", nil)
-	f.Summary = out.Headline + ": the exit was lost, or something holds its handling (a log driver, an exec, a hung shim)"
-	f.Evidence = []Evidence{{Source: fmt.Sprintf("/proc/%d", c.t.PID), Field: "status", Value: "absent", Says: "no such process"},
-		{Source: "docker inspect", Field: "State.Running", Value: "true", Says: "the engine does not know"}}
-	f.Fixes = []Fix{{When: FixNow, Text: "docker stop heals a lost exit after about the timeout; if not, restart the engine (with live-restore the other containers stay)", Command: command("docker stop %s", c.displayName())}}
-	timeout, source := c.stopTimeout()
-	out.Stop = &StopForecast{Signal: evidence.SignalName(c.stopSignal()), TimeoutSeconds: timeout, TimeoutSource: source, Outcome: string(Ghost),
-		Command: Command{Returns: true}, Then: "stays", KilledUnheard: []int{}, Steps: []Step{}}
-	out.Findings = append(out.Findings, f)
+	c.ghost(out)
 }
 
 // notRunning: created, exited, dead, removing.

@@ -1,6 +1,101 @@
 package diagnose
 
-import "github.com/whystuck/whystuck/pkg/evidence"
+import (
+	"fmt"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// ghost: the engine says running, there is no such process, and it says so again
+// when it is asked a second time.
+func (c *inspection) ghost(out *Container) {
+	out.Confidence = Likely
+	f := c.findGhost(out.Headline)
+	out.Headline = f.Summary
+	timeout, source := c.stopTimeout()
+	out.Stop = &StopForecast{Signal: evidence.SignalName(c.stopSignal()), TimeoutSeconds: timeout, TimeoutSource: source, Outcome: string(Ghost),
+		Command: Command{Returns: true}, Then: "stays", KilledUnheard: []int{}, Steps: []Step{}}
+	c.healedByStop(out, timeout)
+	out.Findings = append(out.Findings, f)
+}
+
+// healedByStop is how docker stop, kill and rm -f go when containerd says that
+// there is no such task: dockerd takes that for good news, and books the exit
+// itself after the container's own stop timeout, whatever the command's (moby
+// daemon/kill.go killWithSignal). A command gives up 10 s after its SIGKILL, with
+// success: the direct kill finds nobody.
+func (c *inspection) healedByStop(out *Container, timeout int) {
+	own := defaultTimeout
+	if t := c.t.Container.StopTimeout; t != nil {
+		own = *t
+	}
+	if own < 0 { // by version: at once, or never (WS326)
+		return
+	}
+	heals := float64(own)
+	stop, kill := heals, min(heals, waitExitEvent)
+	if timeout >= 0 {
+		stop = min(heals, float64(timeout+waitExitEvent))
+	}
+	yes := true
+	out.Stop.Command, out.Stop.ContainerEnds = returned(&stop), &yes
+	out.Stop.Steps = []Step{
+		{Action: out.Stop.Signal + " through containerd", Effect: "no such process: taken for an end that is still to be told"},
+		{AtSeconds: heals, Action: "the engine", Effect: "books the exit by itself"},
+	}
+	out.Kill = &EndForecast{Signal: "SIGKILL", Outcome: "ghost", Command: returned(&kill), ContainerEnds: &yes, Steps: []Step{}}
+}
+
+// findGhost says why the engine does not know, as far as that can be seen.
+func (c *inspection) findGhost(what string) Finding {
+	for i := range c.t.Clients {
+		if p := &c.t.Clients[i]; heldPart(p) {
+			return c.execHolds(p, what)
+		}
+	}
+	f := newFinding("WS301", nil)
+	f.Summary = what + ": the exit was lost on its way to the engine"
+	f.Evidence = []Evidence{{Source: fmt.Sprintf("/proc/%d", c.t.PID), Field: "status", Value: "absent", Says: "no such process"}}
+	if id := c.t.Identity; id != nil && id.Reason != "" {
+		f.Evidence[0] = Evidence{Source: fmt.Sprintf("/proc/%d", c.t.PID), Field: "start time, cgroup", Value: "not the container's", Says: id.Reason}
+	}
+	f.Evidence = append(f.Evidence, Evidence{Source: "docker inspect", Field: "State.Running", Value: "true", Says: c.askedTwice()}, c.shimFact())
+	if n := len(c.t.Container.ExecIDs); n > 0 {
+		f.Evidence = append(f.Evidence, Evidence{Source: "docker inspect", Field: "ExecIDs", Value: fmt.Sprint(n), Says: "an exec that the engine has not seen end either may hold it back"})
+	}
+	f.Fixes = []Fix{{When: FixNow, Text: "docker stop heals it: the engine books the exit after the container's stop timeout; if not, restart the engine (with live-restore the other containers stay)",
+		Command: command("docker stop %s", c.displayName())}}
+	return f
+}
+
+func (c *inspection) askedTwice() string {
+	if c.t.StayedMillis == nil {
+		return "the engine does not know"
+	}
+	return fmt.Sprintf("the engine does not know, and says the same %.1f s later", float64(*c.t.StayedMillis)/1000)
+}
+
+// shimFact says whether the shim, which tells of the exit, is still there.
+func (c *inspection) shimFact() Evidence {
+	if p := part(c.t.Shims, evidence.RoleShim); p != nil {
+		return Evidence{Source: fmt.Sprintf("/proc/%d", p.PID), Field: "shim", Value: "lives", Says: "it has told of the exit, or has still to"}
+	}
+	return Evidence{Source: "/proc", Field: "shim", Value: "gone", Says: "there is nobody left to tell of the exit"}
+}
+
+// execHolds: the end of an exec stands before the container's own in dockerd's
+// queue, and does not come through, because its client is stopped and takes no
+// output (moby daemon/monitor.go: one queue for each container).
+func (c *inspection) execHolds(client *evidence.Part, what string) Finding {
+	f := newFinding("WS320", nil)
+	f.PID = client.PID
+	f.Summary = fmt.Sprintf("%s: the end of a docker exec stands before its own, and the client of that (PID %d) is %s", what, client.PID, heldWord(client))
+	f.Evidence = append([]Evidence{{Source: fmt.Sprintf("/proc/%d", c.t.PID), Field: "status", Value: "absent", Says: "no such process"},
+		{Source: "docker inspect", Field: "State.Running", Value: "true", Says: c.askedTwice()}}, heldFact(client)...)
+	f.Fixes = []Fix{withText(fixHeld(client), "let the client go on: the exits are then booked"),
+		{When: FixNow, Text: "or end it", Command: fmt.Sprintf("sudo kill -KILL %d", client.PID), Risk: text("the output of that exec is lost")}}
+	return f
+}
 
 // exitHeld: the processes are gone, and the engine holds the container's lock: it
 // is handling the exit and does not come to an end.
@@ -8,11 +103,11 @@ func (c *inspection) exitHeld() *cause {
 	k := c.t.Container
 	out := newCause("WS321", LayerEngine, endsNever, Likely,
 		"its processes are gone, and the engine hangs in the handling of their exit").
-		shows(Evidence{Source: "/proc", Field: "PID", Value: "absent", Says: "no such process"}).shows(c.lockFact()...)
+		shows(Evidence{Source: fmt.Sprintf("/proc/%d", c.t.PID), Field: "status", Value: "absent", Says: "no such process"}).shows(c.lockFact()...)
 	if remoteLog(k.LogDriver) {
 		out.headline += ": most likely in its log driver " + bounded(k.LogDriver, 40)
 		out.shows(configFact("LogConfig.Type", bounded(k.LogDriver, 40), "the exit waits for this driver to close, without a limit"))
-		out.fix(Fix{When: FixNow, Text: "have the log's receiver answer, or end it: the driver gives up when the connection breaks"},
+		out.fix(Fix{When: FixNow, Text: "have the log's receiver read on, or end it: the driver gives up when the connection breaks"},
 			Fix{When: FixRun, Text: "a log driver that cannot block the container", Patch: "--log-opt mode=non-blocking"})
 	}
 	out.finding.Summary = out.headline

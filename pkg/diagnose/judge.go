@@ -101,6 +101,7 @@ func judgeTarget(host *evidence.Host, t *evidence.Target, opt Options) Container
 	default:
 		c.living(&out)
 	}
+	c.judgeShims(&out)
 	return out
 }
 

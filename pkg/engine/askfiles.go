@@ -67,7 +67,11 @@ func (e *Engine) recordOf(ctx context.Context, id string) runtimeState {
 	if err != nil {
 		return runtimeState{}
 	}
-	r, err := within(ctx, func() runtimeState { return h.record(id) })
+	r, err := within(ctx, func() runtimeState {
+		r := h.record(id)
+		r.kept = h.pid != 0 && h.keeps(id)
+		return r
+	})
 	if err != nil {
 		return runtimeState{}
 	}

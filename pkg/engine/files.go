@@ -131,6 +131,13 @@ func listedFrom(f filedContainer) listed {
 type runtimeState struct {
 	PID   int    `json:"init_process_pid"`
 	Start uint64 `json:"init_process_start"` // clock ticks since boot, field 22 of stat
+	// kept: the engine runs on this kernel, and has the container in its files.
+	kept bool
+}
+
+// keeps reports whether the engine's files have a container.
+func (h *home) keeps(id string) bool {
+	return isID(id) && slices.ContainsFunc(h.containerDirs(), func(dir string) bool { return h.fs.exists(filepath.Join(dir, id)) })
 }
 
 // record finds the runtime's state of a container. The directory is named for

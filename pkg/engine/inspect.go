@@ -67,7 +67,13 @@ func (e *Engine) examineOne(ctx context.Context, c chosen, hung *atomic.Int64) *
 		}
 		t.Container = container
 	}
-	addRecord(t.Container, <-recorded)
+	record := <-recorded
+	addRecord(t.Container, record)
+	if record.kept {
+		// Nothing else may prove that the container is of this kernel once its
+		// process is gone: its cgroup and the runtime's record go with it.
+		t.Identity = &evidence.Identity{Here: true}
+	}
 	t.PID = t.Container.PID
 	return t
 }

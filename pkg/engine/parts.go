@@ -199,6 +199,31 @@ func shimParts(proc, id string, procs processes) []evidence.Part {
 	return out
 }
 
+// ExecClients finds the docker commands on this host that run something in a
+// container: "docker exec", with its name or a prefix of its id as an argument.
+func (e *Engine) ExecClients(ctx context.Context, id, name string) []evidence.Part {
+	ctx, cancel := context.WithTimeout(ctx, shimCall)
+	defer cancel()
+	found, _ := within(ctx, func() []evidence.Part {
+		var out []evidence.Part
+		for _, p := range scanProcesses(e.opt.ProcRoot) {
+			if p.comm != "docker" {
+				continue
+			}
+			b, err := os.ReadFile(procPath(e.opt.ProcRoot, p.pid, "cmdline"))
+			argv := strings.Split(string(b), "\x00")
+			about := func(arg string) bool {
+				return name != "" && arg == name || len(arg) >= 4 && isHex(arg) && strings.HasPrefix(id, arg)
+			}
+			if err == nil && slices.Contains(argv, "exec") && slices.ContainsFunc(argv, about) {
+				out = append(out, evidence.Part{Role: evidence.RoleClient, PID: p.pid})
+			}
+		}
+		return out
+	})
+	return found
+}
+
 // BirthOf reads what the runtime says of a container's start, nil where the
 // engine's directories are not known.
 func (e *Engine) BirthOf(ctx context.Context, id string) *evidence.Birth {

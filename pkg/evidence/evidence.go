@@ -129,6 +129,10 @@ type Target struct {
 	// ShimsSought: all processes of the host were looked through for them.
 	Shims       []Part `json:"shims,omitempty"`
 	ShimsSought bool   `json:"shims_sought,omitempty"`
+	// Clients are the `docker exec` commands of this host that are about the
+	// container; looked for only where its processes are gone and it is booked as
+	// running.
+	Clients []Part `json:"clients,omitempty"`
 	// Moved: asked again a moment later, the engine said something else, which
 	// Container now holds. The processes are of the first look.
 	Moved bool `json:"moved,omitempty"`

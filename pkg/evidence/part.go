@@ -8,6 +8,9 @@ const (
 	// RoleCleaner is a shim that containerd has started to remove a container
 	// whose own shim is gone; it lives for a moment.
 	RoleCleaner = "shim-delete"
+	// RoleClient is a docker command on this host that runs something in the
+	// container.
+	RoleClient = "client"
 )
 
 // Part is one of the processes that a docker command passes through on its way

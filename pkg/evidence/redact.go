@@ -61,6 +61,7 @@ func redactTarget(t *Target) {
 		}
 	}
 	redactParts(t.Shims)
+	redactParts(t.Clients)
 	if t.Birth != nil {
 		t.Birth.LastError = maskPaths(t.Birth.LastError)
 	}

@@ -62,7 +62,8 @@ func passes(t *evidence.Target) bool {
 	}
 	switch c.Status {
 	case "running", "paused":
-		return t.Identity != nil && (!t.Identity.Alive || !t.Identity.Here) || c.InspectTrouble == evidence.GapTimeout
+		lonely := t.ShimsSought && len(t.Shims) == 0
+		return lonely || t.Identity != nil && (!t.Identity.Alive || !t.Identity.Here) || c.InspectTrouble == evidence.GapTimeout
 	case "restarting", "removing":
 		return true
 	case "created":

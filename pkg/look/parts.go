@@ -63,6 +63,10 @@ func (l *looker) seeShims(ctx context.Context, t *evidence.Target) {
 		}
 	}
 	l.prober.Parts(ctx, t.Shims)
+	if ghost := t.PID != 0 && len(t.Processes) == 0; ghost && (c.Status == "running" || c.Status == "paused") {
+		t.Clients = l.engine.ExecClients(ctx, c.ID, c.Name)
+		l.prober.Parts(ctx, t.Clients)
+	}
 	if c.Status == "created" || c.Status == "restarting" || startsNow(t) {
 		t.Birth = l.engine.BirthOf(ctx, c.ID)
 	}
@@ -72,6 +76,9 @@ func (l *looker) seeShims(ctx context.Context, t *evidence.Target) {
 func odd(t *evidence.Target) bool {
 	c := t.Container
 	running := c.Status == "running" || c.Status == "paused"
+	if c.Status == "exited" && c.ExitCode != nil && *c.ExitCode == 255 {
+		return true // what the engine books when it does not know: a shim may be left
+	}
 	return len(t.Shims) == 0 && (running || len(t.Processes) > 0) || c.InspectTrouble != "" ||
 		!running && c.Status != "exited" || c.Source == "engine-files" && running
 }

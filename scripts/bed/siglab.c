@@ -216,6 +216,22 @@ static void m_reload(void)
 	m_exit();
 }
 
+// m_flood fills whatever takes its output; it waits a little, so that one that is
+// read costs little.
+static void m_flood(void)
+{
+	static char line[4096];
+	handle(sig, on_exit0, 0);
+	memset(line, 'x', sizeof line - 1);
+	line[sizeof line - 1] = '\n';
+	ready();
+	for (;;) {
+		if (write(1, line, sizeof line) < 0)
+			_exit(3);
+		usleep(200);
+	}
+}
+
 static void m_selfstop(void) { handle(sig, on_exit0, 0); ready(); raise(SIGSTOP); forever(); }
 
 static void m_hostile(void)
@@ -556,6 +572,7 @@ static const struct mode {
 	{"trace_idle", m_trace_idle, "the same, and never waits again"},
 	{"trace_hung", m_trace_hung, "the same, then is stopped itself"},
 	{"trace_exit_hung", m_trace_exit_hung, "the same, and holds the exit too"},
+	{"flood", m_flood, "handler: exit 0; writes to stdout without end"},
 	{"list", m_list, "prints this list"},
 };
 

@@ -50,6 +50,7 @@ var titles = map[string]struct{ title, severity string }{
 	"WS216": {"out of memory, and the OOM killer is disabled", SeverityError},
 	"WS217": {"slowed down by its memory limit", SeverityWarning},
 	"WS218": {"the host is slow, everything is late", SeverityInfo},
+	"WS224": {"nothing but a reboot frees it", SeverityError},
 	"WS301": {"running for the engine, and no such process", SeverityError},
 	"WS302": {"forgotten by the engine, and alive", SeverityError},
 	"WS303": {"docker inspect of this container hangs", SeverityError},

@@ -16,6 +16,7 @@ var rules = []rule{
 	(*inspection).ruleHangs,
 	(*inspection).ruleDevices,
 	(*inspection).ruleOthers,
+	(*inspection).lastResort,
 	(*inspection).ruleStrangers,
 	(*inspection).ruleFrozen,
 	(*inspection).ruleMemory,

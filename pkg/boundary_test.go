@@ -20,6 +20,7 @@ const module = "github.com/whystuck/whystuck/"
 var floors = map[string]int{
 	"pkg/evidence": 0,
 	"pkg/script":   1,
+	"pkg/memory":   1,
 	"pkg/catalog":  1,
 	"pkg/diagnose": 2, "pkg/engine": 2, "pkg/probe": 2, "pkg/probe/inside": 2, "pkg/kernel": 2,
 	"pkg/look": 3, "pkg/render": 3,

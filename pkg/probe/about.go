@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"os"
 	pathpkg "path"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/memory"
 )
 
 const (
@@ -212,7 +214,7 @@ func (r *reader) arguments(pid int, tasks []evidence.Task, own []mount) map[int]
 
 // argument is the path of a call as an absolute one, "" when it is not known.
 func (r *reader) argument(pid int, t *evidence.Task, c pathCall) string {
-	text, ok := readString(t.TID, t.Syscall.Args[c.path])
+	text, ok := r.readString(t.TID, t.Syscall.Args[c.path])
 	if !ok {
 		return ""
 	}
@@ -238,34 +240,40 @@ func argument(s *evidence.Syscall, i int) uint64 {
 	return s.Args[i]
 }
 
-// readString reads a NUL-ended string of at most maxPath bytes. It asks for two
-// pieces that each end at a page: the kernel cuts short between pieces, not
-// within one.
-func readString(tid int, addr uint64) (string, bool) {
+// readString reads a NUL-ended string of at most maxPath bytes, a page at a time:
+// what follows its last page need not be there.
+func (r *reader) readString(tid int, addr uint64) (string, bool) {
 	if addr == 0 || addr>>63 != 0 {
 		return "", false
 	}
-	page := uint64(os.Getpagesize())
-	first := int(min(page-addr%page, maxPath))
-	buf := make([]byte, maxPath)
-	local := []unix.Iovec{{Base: &buf[0]}}
-	local[0].SetLen(len(buf))
-	remote := []unix.RemoteIovec{{Base: uintptr(addr), Len: first}}
-	if first < maxPath {
-		remote = append(remote, unix.RemoteIovec{Base: uintptr(addr) + uintptr(first), Len: min(maxPath-first, int(page))})
-	}
-	n, err := unix.ProcessVMReadv(tid, local, remote, 0)
+	dir, err := unix.Open(r.p.pidPath(tid), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", false
 	}
-	text, _, ended := bytes.Cut(buf[:n], []byte{0})
-	return string(text), ended
+	defer unix.Close(dir)
+	page := uint64(os.Getpagesize())
+	for buf := []byte{}; len(buf) < maxPath; {
+		at := addr + uint64(len(buf))
+		part := make([]byte, min(page-at%page, uint64(maxPath-len(buf))))
+		n, err := memory.Read(dir, tid, part, at)
+		if errors.Is(err, memory.ErrUnsafe) {
+			r.gaps = append(r.gaps, evidence.Gap{Path: r.p.pidPath(tid, fileMem.name), Kind: evidence.GapSkipped,
+				Matters: fileMem.matters + ": it lies in a file whose server may not answer"})
+		}
+		if err != nil {
+			return "", false
+		}
+		buf = append(buf, part[:n]...)
+		if text, _, ended := bytes.Cut(buf, []byte{0}); ended || n < len(part) {
+			return string(text), ended
+		}
+	}
+	return "", false
 }
 
 // memoryFree reports whether nobody in a process seems to hold its mmap lock. A
 // lock's own functions stand in no stack, but who waits for memory has its
-// caller there. What a sleeping call's path lies in was read by the kernel
-// itself a moment ago, so no fault is to be expected either.
+// caller there.
 func memoryFree(p *evidence.Process) bool {
 	if dying(p) {
 		return false

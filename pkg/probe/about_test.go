@@ -185,14 +185,16 @@ func TestReadString(t *testing.T) {
 	at := page - len(text) - 1
 	copy(mem[at:], text)
 	addr := uint64(uintptr(unsafe.Pointer(&mem[at])))
-	if got, ok := readString(os.Getpid(), addr); !ok || got != text {
+	r := New(Config{}).newReader()
+	defer r.close()
+	if got, ok := r.readString(os.Getpid(), addr); !ok || got != text {
 		t.Errorf("got %q, %v", got, ok)
 	}
 	mem[page-1] = 'y'
-	if got, ok := readString(os.Getpid(), addr); ok {
+	if got, ok := r.readString(os.Getpid(), addr); ok {
 		t.Errorf("got %q of a string without an end", got)
 	}
-	if _, ok := readString(os.Getpid(), 0); ok {
+	if _, ok := r.readString(os.Getpid(), 0); ok {
 		t.Error("a string at NULL")
 	}
 }

@@ -402,6 +402,102 @@ static void m_map(void)
 	forever();
 }
 
+// ---- memory that whoever looks at it would hang on
+
+static char **args;
+
+// over puts a page of the file -f over page, so that the next one who reads it
+// has to ask the file system. MADV_RANDOM: no reading ahead, so that the fault
+// itself asks.
+static void over(char *page)
+{
+	int fd = open(path, O_RDONLY);
+	if (mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0) != page || madvise(page, 4096, MADV_RANDOM) != 0)
+		exit(3);
+}
+
+static char *page_in(char *p) { return (char *)((((unsigned long)p + 4095) & ~4095UL) + 4096); }
+
+// m_argv_trap lays it over its own command line: exec first, for one that is long
+// enough to have a page to itself.
+static void m_argv_trap(void)
+{
+	static char pad[20000];
+	char *last = args[0];
+	for (char **a = args; *a != NULL; a++)
+		last = *a;
+	if (strlen(last) < sizeof pad - 1) {
+		memset(pad, 'x', sizeof pad - 1);
+		execl("/proc/self/exe", self, "-f", path, "argv_trap", pad, NULL);
+		exit(3);
+	}
+	over(page_in(last));
+	m_exit();
+}
+
+static void *t_stat_at(void *at) { struct stat st; stat(at, &st); return at; }
+
+// m_path_trap does it with the path of a call in which a thread hangs: the kernel
+// has read it, and then it is gone.
+static void m_path_trap(void)
+{
+	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_t t;
+	snprintf(page, 4096, "%.*shang", (int)(strrchr(path, '/') + 1 - path), path);
+	if (pthread_create(&t, NULL, t_stat_at, page) != 0)
+		exit(3);
+	doze(1);
+	over(page);
+	m_exit();
+}
+
+// m_map_lock: one process reads a page of -f in our memory and so holds our lock on
+// it, and one that shares our memory waits to change it: whoever reads our command
+// line waits behind that one. We ourselves sleep in pause, as innocent as can be.
+static char *page;
+
+static void m_peek(void)
+{
+	char name[64], c;
+	snprintf(name, sizeof name, "/proc/%d/mem", getppid());
+	if (pread(open(name, O_RDONLY), &c, 1, (off_t)(unsigned long)page) < 0)
+		exit(3);
+}
+
+static int change(void *arg)
+{
+	mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	forever();
+	return arg != NULL;
+}
+
+static void m_map_lock(void)
+{
+	static char stack[65536];
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	over(page);
+	spawn(m_peek);
+	doze(1);
+	if (clone(change, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL) < 0)
+		exit(3);
+	m_exit();
+}
+
+// m_unmap: a thread takes away a mapping of -f that it has written to, which waits
+// for the writing; another waits to change the memory.
+static void *t_unmap(void *arg)
+{
+	char *m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, open(path, O_RDWR), 0);
+	if (m == MAP_FAILED)
+		exit(3);
+	*m = 1;
+	munmap(m, 4096);
+	return arg;
+}
+
+static void *t_change(void *arg) { doze(1); change(NULL); return arg; }
+static void m_unmap(void) { thread(t_unmap); thread(t_change); m_exit(); }
+
 static void m_exec(void) { ready(); execl(path, path, NULL); say("BACK\n"); forever(); }
 
 static void m_write(void)
@@ -559,6 +655,10 @@ static const struct mode {
 	{"child_stat", m_child_stat, "handler: exit 0; a child in stat of -f"},
 	{"late_stat", m_late_stat, "default action; stat of -f after -n seconds"},
 	{"map", m_map, "default action; touches a mapping of -f"},
+	{"argv_trap", m_argv_trap, "handler: exit 0; its command line lies in -f"},
+	{"path_trap", m_path_trap, "handler: exit 0; a thread in stat of a path that lies in -f"},
+	{"map_lock", m_map_lock, "handler: exit 0; its memory lock is held by a reader of -f"},
+	{"unmap", m_unmap, "handler: exit 0; a thread unmaps -f, which it has written to"},
 	{"exec", m_exec, "default action; execs -f"},
 	{"write", m_write, "default action; writes to -f every 0.05 s"},
 	{"direct", m_direct, "handler: exit 0; writes to -f with O_DIRECT"},
@@ -585,6 +685,7 @@ static void m_list(void)
 int main(int argc, char **argv)
 {
 	self = argv[0];
+	args = argv;
 	if (getenv("SIGLAB") != NULL) {
 		path = getenv("SIGLAB");
 		m_hostile();

@@ -117,10 +117,16 @@ const answerIn = 2*time.Second + 1500*time.Millisecond
 // in the order of the names.
 func (l *lab) ask(t *testing.T, names ...string) []diagnose.Container {
 	t.Helper()
+	return l.askBy(t, "", names...)
+}
+
+// askBy is ask by fewer sources ("proc"; "": all there are).
+func (l *lab) askBy(t *testing.T, sources string, names ...string) []diagnose.Container {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, l.binary, append([]string{"--json", "-t", "2"}, names...)...)
-	cmd.Env, cmd.WaitDelay = l.d.Env(), time.Second
+	cmd.Env, cmd.WaitDelay = append(l.d.Env(), "WHYSTUCK_SOURCES="+sources), time.Second
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	start := time.Now()
@@ -136,6 +142,10 @@ func (l *lab) ask(t *testing.T, names ...string) []diagnose.Container {
 	}
 	if took > answerIn {
 		t.Errorf("whystuck took %v", took)
+	}
+	// It was waited for, so that no thread of it is left in a read that hangs.
+	if !gone(cmd.Process.Pid) {
+		t.Errorf("whystuck, PID %d, is still there", cmd.Process.Pid)
 	}
 	slices.SortFunc(r.Containers, func(a, b diagnose.Container) int {
 		return slices.Index(names, a.Target) - slices.Index(names, b.Target)

@@ -41,6 +41,8 @@ type scene struct {
 	never bool
 	// again: once given up, the commands are given again to what is left.
 	again bool
+	// proc: asked once more with /proc alone, which has to come back as well.
+	proc bool
 	// fix is in the command that is taken as the way out; "": free is.
 	fix  string
 	free func(p *played) error
@@ -115,6 +117,9 @@ func (l *lab) play(t *testing.T, s scene) {
 	if s.eases != "" {
 		l.ease(t, s, set[0])
 		return
+	}
+	if s.proc {
+		l.askBy(t, "proc", names(set)...)
 	}
 	l.kill(t, s, set)
 	if !s.killable && s.dead.conf != "" {
@@ -244,10 +249,13 @@ func (s *scene) hold(t *testing.T, p *played, when string, want said, got diagno
 	}
 }
 
-// everything is all text of the findings.
+// everything is all text of the findings, and what was not read.
 func everything(c diagnose.Container) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, c.Headline)
+	for _, g := range c.Gaps {
+		fmt.Fprintf(&b, "  not read: %s (%s): %s\n", g.Path, g.Kind, g.Matters)
+	}
 	for _, f := range c.Findings {
 		fmt.Fprintf(&b, "%s %s\n", f.Code, f.Summary)
 		for _, e := range f.Evidence {

@@ -80,6 +80,15 @@ func scenes() []scene {
 		{name: "ok-freezer-v1", killable: true, run: []string{"lab", "exit"}, after: freezer(false), docker: commands, before: said{"", anyhow, "WS207", []string{"echo THAWED | sudo tee"}}},
 		{name: "ok-freezer-v2", killable: true, run: []string{"lab", "exit"}, docker: commands, before: said{"", anyhow, "WS207", []string{"echo 0 | sudo tee"}},
 			after: freezeGroup("/sys/fs/cgroup/unified", "", "cgroup.freeze", "1", "0", false)},
+		// Who reads its command line asks a FUSE server that does not answer.
+		{name: "ok-argv-trap", proc: true, killable: true, run: fuse("-f", "/mnt/read", "argv_trap"), prepare: silentFUSE, docker: commands, before: said{diagnose.Stops, anyhow, "", nil}},
+		// The command line of its init cannot be read, and who tries has to come back.
+		{name: "map-lock", proc: true, run: fuse("-f", "/mnt/read", "map_lock"), prepare: silentFUSE, fix: "/abort",
+			before: said{stuck, anyhow, "WS209", []string{"/cmdline (timeout)"}}, dead: said{stuck, "certain", "WS209", nil}},
+		{name: "unmap", proc: true, run: fuse("-f", "/mnt/write", "unmap"), prepare: silentFUSE, fix: "/abort",
+			before: said{stuck, anyhow, "WS209", []string{"/cmdline (skipped)"}}, dead: said{stuck, anyhow, "WS206", nil}},
+		{name: "path-trap", proc: true, run: fuse("-f", "/mnt/read", "path_trap"), prepare: silentFUSE, fix: "/abort",
+			before: said{stuck, anyhow, "WS209", []string{"/mem (skipped)", "whose server may not answer"}}, dead: said{stuck, anyhow, "WS206", nil}},
 		{name: "ok-stopped", killable: true, run: []string{"lab", "exit"}, docker: commands, before: said{diagnose.Killed, anyhow, "WS202", nil},
 			after: func(_ *testing.T, _ *lab, p *played) { _ = syscall.Kill(p.pid, syscall.SIGSTOP) }},
 		{name: "ok-stopped-child", killable: true, run: []string{"lab", "fork_ign"}, docker: commands, before: said{"", anyhow, "", nil}, after: stopChild},

@@ -89,7 +89,7 @@ func freeze(t *testing.T, _ *lab, p *played) {
 // ---- FUSE
 
 // silent is a directory whose files are never answered for: "hang" and all that
-// begins so hangs in LOOKUP, "read" in READ, "exec" in OPEN.
+// begins so hangs in LOOKUP, "read" in READ, "exec" in OPEN, "write" in WRITE.
 type silent struct {
 	fs.Inode
 	open chan struct{}
@@ -98,13 +98,14 @@ type silent struct {
 type silentFile struct {
 	fs.Inode
 	open chan struct{}
-	exec bool
+	name string
 }
 
 var (
 	_ fs.NodeLookuper  = (*silent)(nil)
 	_ fs.NodeOpener    = (*silentFile)(nil)
 	_ fs.NodeReader    = (*silentFile)(nil)
+	_ fs.NodeWriter    = (*silentFile)(nil)
 	_ fs.NodeGetattrer = (*silentFile)(nil)
 )
 
@@ -113,9 +114,9 @@ func (r *silent) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*
 	case strings.HasPrefix(name, "hang"):
 		<-r.open
 		return nil, syscall.ENOENT
-	case name == "read" || name == "exec":
+	case name == "read" || name == "exec" || name == "write":
 		out.Attr.Mode, out.Attr.Size = syscall.S_IFREG|0o755, 4096
-		return r.NewInode(ctx, &silentFile{open: r.open, exec: name == "exec"}, fs.StableAttr{Mode: syscall.S_IFREG}), 0
+		return r.NewInode(ctx, &silentFile{open: r.open, name: name}, fs.StableAttr{Mode: syscall.S_IFREG}), 0
 	}
 	return nil, syscall.ENOENT
 }
@@ -126,16 +127,27 @@ func (f *silentFile) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrO
 }
 
 func (f *silentFile) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	if f.exec {
+	switch f.name {
+	case "exec":
 		<-f.open
 		return nil, 0, syscall.EIO
+	case "write": // to be mapped
+		return nil, 0, 0
 	}
 	return nil, fuse.FOPEN_DIRECT_IO, 0
 }
 
-func (f *silentFile) Read(context.Context, fs.FileHandle, []byte, int64) (fuse.ReadResult, syscall.Errno) {
+func (f *silentFile) Read(_ context.Context, _ fs.FileHandle, dest []byte, _ int64) (fuse.ReadResult, syscall.Errno) {
+	if f.name == "write" {
+		return fuse.ReadResultData(make([]byte, len(dest))), 0
+	}
 	<-f.open
 	return nil, syscall.EIO
+}
+
+func (f *silentFile) Write(context.Context, fs.FileHandle, []byte, int64) (uint32, syscall.Errno) {
+	<-f.open
+	return 0, syscall.EIO
 }
 
 // mountFUSE serves a silent directory from this process. go-fuse opens /dev/fuse

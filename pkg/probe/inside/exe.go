@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/whystuck/whystuck/pkg/memory"
 )
 
 // maxFile is how much of one program file is read: the largest symbol table
@@ -72,18 +74,10 @@ func localFile(t *target, fd int) error {
 	}
 	dev := fmt.Sprintf("%d:%d", st.Dev_major, st.Dev_minor)
 	fstype := mountType(mounts, id, dev)
-	if !localTypes[fstype] {
+	if !memory.Local(fstype) {
 		return fmt.Errorf("program of process %d is on a file system of type %q: %w", t.pid, fstype, errSkipped)
 	}
 	return nil
-}
-
-// localTypes are the file systems whose reads wait for nothing but a disk.
-// Network file systems, 9p, virtiofs and all of FUSE are not among them.
-var localTypes = map[string]bool{
-	"overlay": true, "aufs": true, "ext2": true, "ext3": true, "ext4": true, "xfs": true, "btrfs": true, "zfs": true,
-	"f2fs": true, "bcachefs": true, "tmpfs": true, "ramfs": true, "rootfs": true, "squashfs": true, "erofs": true,
-	"iso9660": true, "vfat": true, "jfs": true, "reiserfs": true,
 }
 
 // mountType finds the file system type of a mount in /proc/PID/mountinfo

@@ -78,7 +78,7 @@ func tryImage(data []byte, entry, phnum uint64) {
 	if err != nil {
 		return
 	}
-	m := memory{}
+	m := fakeMemory{}
 	_, _ = readBash(img, m, caught(15))
 	_, _ = readNode(img, m, caught(15))
 	_, _ = readPHP(img, m, caught(15))

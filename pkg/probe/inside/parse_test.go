@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/memory"
 )
 
 func TestParseStat(t *testing.T) {
@@ -51,7 +52,7 @@ junk
 		}
 	}
 	for _, bad := range []string{"", "fuse", "fuse.sshfs", "nfs", "nfs4", "cifs", "9p", "virtiofs", "ceph", "proc"} {
-		if localTypes[bad] {
+		if memory.Local(bad) {
 			t.Errorf("%q counts as local", bad)
 		}
 	}
@@ -121,7 +122,7 @@ func TestAuxv(t *testing.T) {
 }
 
 func TestSets(t *testing.T) {
-	m := memory{0x1000: {3, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0}}
+	m := fakeMemory{0x1000: {3, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0}}
 	poll, err := pollSet(m, 0x1000, 3)
 	if err != nil || !poll(3) || poll(4) || poll(0) {
 		t.Errorf("poll: %v", err)

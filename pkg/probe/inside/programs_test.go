@@ -11,11 +11,11 @@ import (
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
-// memory is a fake process: pieces by address. Reads inside one piece work, all
+// fakeMemory is a fake process: pieces by address. Reads inside one piece work, all
 // others fail as EFAULT does.
-type memory map[uint64][]byte
+type fakeMemory map[uint64][]byte
 
-func (m memory) peek(addr uint64, n int) ([]byte, error) {
+func (m fakeMemory) peek(addr uint64, n int) ([]byte, error) {
 	for at, piece := range m {
 		if addr >= at && addr-at < uint64(len(piece)) && uint64(n) <= uint64(len(piece))-(addr-at) {
 			return piece[addr-at:][:n], nil
@@ -47,8 +47,8 @@ func handle(signum, left, right, parent uint64) []byte {
 func TestNodeTree(t *testing.T) {
 	const tree, a, b, c = 0x1000, 0x2000, 0x3000, 0x4000
 	head := func(root uint64) []byte { return words(8, map[int]uint64{0: root}) }
-	good := memory{tree: head(b), a: handle(1, 0, 0, b), b: handle(15, a, c, 0), c: handle(15, 0, 0, b)}
-	for name, m := range map[string]memory{
+	good := fakeMemory{tree: head(b), a: handle(1, 0, 0, b), b: handle(15, a, c, 0), c: handle(15, 0, 0, b)}
+	for name, m := range map[string]fakeMemory{
 		"cycle":         {tree: head(a), a: handle(1, a, 0, 0)},
 		"long cycle":    {tree: head(a), a: handle(1, b, 0, 0), b: handle(1, a, 0, a)},
 		"no parent":     {tree: head(b), a: handle(1, 0, 0, 0), b: handle(15, a, 0, 0)},
@@ -69,7 +69,7 @@ func TestNodeTree(t *testing.T) {
 	if err != nil || !slices.Equal(got.UserHandlers, []int{1, 15}) {
 		t.Errorf("tree: %+v %v", got, err)
 	}
-	got, err = nodeFrom(tree, memory{tree: head(0)}, caught(15))
+	got, err = nodeFrom(tree, fakeMemory{tree: head(0)}, caught(15))
 	if err != nil || got.UserHandlers == nil || len(got.UserHandlers) != 0 {
 		t.Errorf("empty tree: %+v %v", got, err)
 	}
@@ -81,7 +81,7 @@ func TestNodeTree(t *testing.T) {
 
 // bashVars is a bash's memory: one page of variables.
 
-func bashVars(traps map[int]uint64, ints map[string]uint32) (map[string]symbol, memory) {
+func bashVars(traps map[int]uint64, ints map[string]uint32) (map[string]symbol, fakeMemory) {
 	syms := map[string]symbol{
 		"trap_list": {0x1000, 8 * bashTrapList, sttObject}, "initialize_traps": {0x9990, 9, sttFunc}, "wait_builtin": {0x9000, 9, sttFunc},
 		"subshell_environment": {0x1400, 4, sttObject}, "running_trap": {0x1404, 4, sttObject}, "wait_intr_flag": {0x1408, 4, sttObject},
@@ -94,7 +94,7 @@ func bashVars(traps map[int]uint64, ints map[string]uint32) (map[string]symbol, 
 	for name, v := range ints {
 		binary.LittleEndian.PutUint32(page[syms[name].addr-0x1000:], v)
 	}
-	return syms, memory{0x1000: page, 0x5000: append([]byte("exit 3\x00"), make([]byte, 300)...)}
+	return syms, fakeMemory{0x1000: page, 0x5000: append([]byte("exit 3\x00"), make([]byte, 300)...)}
 }
 
 func TestBashFrom(t *testing.T) {
@@ -156,18 +156,18 @@ func TestBashFrom(t *testing.T) {
 }
 
 func TestPHPFrom(t *testing.T) {
-	table := func(active uint64, at map[int]uint64) memory {
+	table := func(active uint64, at map[int]uint64) fakeMemory {
 		g := words(zendSize, map[int]uint64{8: active << 32})
 		for n, v := range at {
 			binary.LittleEndian.PutUint64(g[zendHandlers+zendEntry*(n-1)+zendHandler:], v)
 		}
-		return memory{0x1000: g}
+		return fakeMemory{0x1000: g}
 	}
 	got, err := phpFrom(0x1000, table(1, map[int]uint64{2: 1, 15: 0x550000, 10: 0x550000, 27: 0x560000, 64: 0x550000}), caught(15, 27, 64))
 	if err != nil || !slices.Equal(got.UserHandlers, []int{15, 64}) {
 		t.Errorf("%+v %v", got, err)
 	}
-	for name, m := range map[string]memory{
+	for name, m := range map[string]fakeMemory{
 		"between requests": table(0, nil), "another layout": table(0x7fff0000, nil), "wild handler": table(1, map[int]uint64{3: 77}), "not mapped": {},
 	} {
 		if got, err := phpFrom(0x1000, m, caught(15)); got != nil || err == nil {

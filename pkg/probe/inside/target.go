@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/memory"
 )
 
 // Limits of what is read from one process.
@@ -163,12 +164,10 @@ func (t *target) peek(addr uint64, n int) ([]byte, error) {
 	t.budget -= n
 	t.peeks--
 	buf := make([]byte, n)
-	local := []unix.Iovec{{Base: &buf[0]}}
-	local[0].SetLen(n)
-	m, err := unix.ProcessVMReadv(t.pid, local, []unix.RemoteIovec{{Base: uintptr(addr), Len: n}}, 0)
+	m, err := memory.Read(t.dir, t.pid, buf, addr)
 	if err != nil {
-		t.eperm = t.eperm || err == unix.EPERM
-		return nil, fmt.Errorf("reading memory of process %d: %w", t.pid, err)
+		t.eperm = t.eperm || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)
+		return nil, err
 	}
 	if m != n {
 		return nil, fmt.Errorf("%d of %d bytes of memory at %#x: %w", m, n, addr, errUnknown)
@@ -188,7 +187,7 @@ func gapKind(err error) string {
 		return evidence.GapGone
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return evidence.GapTimeout
-	case errors.Is(err, errSkipped):
+	case errors.Is(err, errSkipped), errors.Is(err, memory.ErrUnsafe):
 		return evidence.GapSkipped
 	}
 	return evidence.GapAbsent

@@ -35,6 +35,7 @@ const (
 	atOnce      = 4
 	maxCommands = 256
 	maxOutput   = 4096 // of a command that failed, for the complaint
+	maxVariable = 4096 // execve refuses a variable of 128 KiB
 )
 
 // NewRunner prepares to run argv, each time for at most limit.
@@ -145,7 +146,10 @@ func Variables(r *Report) []string {
 	}
 	env := make([]string, 0, len(pairs))
 	for _, p := range pairs {
-		value := strings.ReplaceAll(render.Escape(p[1]), "\x00", "")
+		value := render.Escape(p[1]) // which leaves no NUL in it
+		if len(value) > maxVariable {
+			value = strings.ToValidUTF8(value[:maxVariable], "")
+		}
 		env = append(env, "WHYSTUCK_"+p[0]+"="+value)
 	}
 	return env

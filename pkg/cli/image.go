@@ -248,6 +248,11 @@ func (t *trying) add(r *diagnose.Report, one *smoke.Result) {
 			}
 		}
 	}
+	for _, f := range one.Host {
+		if !slices.ContainsFunc(r.Host.Findings, func(g diagnose.Finding) bool { return g.Code == f.Code }) {
+			r.Host.Findings = append(r.Host.Findings, f)
+		}
+	}
 	if one.Err != nil {
 		e := imageError(image, one.Err)
 		if one.Left == "" && errors.Is(one.Err, context.Canceled) {

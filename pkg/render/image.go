@@ -18,6 +18,7 @@ func Image(w io.Writer, r diagnose.Report, o Options) error {
 	list := r.Containers
 	if len(list) == 1 {
 		p.imageScreen(list[0])
+		p.hostNotes(r.Host.Findings)
 		return p.to(w, "text")
 	}
 	sort.SliceStable(list, func(i, j int) bool {
@@ -34,6 +35,7 @@ func Image(w io.Writer, r diagnose.Report, o Options) error {
 			p.imageScreen(c)
 		}
 	}
+	p.hostNotes(r.Host.Findings)
 	if len(list) > 0 {
 		p.line()
 		p.line(imageCounts(list))

@@ -77,7 +77,16 @@ func (p *page) report(r diagnose.Report) {
 	default:
 		p.several(r)
 	}
-	switch notes := r.Host.Findings; {
+	p.hostNotes(r.Host.Findings)
+	if len(r.Containers) > 1 {
+		p.line()
+		p.line(counts(r.Containers))
+	}
+}
+
+// hostNotes are what is to be said of the engine and the host as a whole.
+func (p *page) hostNotes(notes []diagnose.Finding) {
+	switch {
 	case len(notes) == 0:
 	case p.aside(notes):
 		p.separate()
@@ -87,11 +96,7 @@ func (p *page) report(r diagnose.Report) {
 	default:
 		p.separate()
 		p.line(p.s.bold("The engine and the host"))
-		p.findings(r.Host.Findings, diagnose.Container{})
-	}
-	if len(r.Containers) > 1 {
-		p.line()
-		p.line(counts(r.Containers))
+		p.findings(notes, diagnose.Container{})
 	}
 }
 

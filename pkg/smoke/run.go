@@ -150,6 +150,7 @@ func (r *run) stop(ctx context.Context) {
 	for _, f := range out.Hold {
 		_ = f.Close() // an engine that kills now kills what is to go anyway
 	}
+	r.out.Host = out.Report.Host.Findings
 	r.take(out.Report.Containers[0], p.Snapshot())
 	if r.out.Container.Observed != nil && r.out.Container.Observed.Cut == "interrupted" {
 		r.out.Err = ctx.Err()

@@ -52,6 +52,8 @@ type Result struct {
 	Container diagnose.Container
 	// Snapshot is what the judgement rests on; nil where it did not come to one.
 	Snapshot *evidence.Snapshot
+	// Host is what there is to say of the engine and the host as a whole.
+	Host []diagnose.Finding
 	// Err is why the image could not be tried at all, or was not tried to the end.
 	Err error
 	// Left names a container that could not be removed, "" for none.

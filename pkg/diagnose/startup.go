@@ -119,7 +119,7 @@ func (s *StartFailure) fixes() []Fix {
 		return []Fix{{When: FixRun, Text: "give it the command that stays: whystuck image IMAGE -- COMMAND ARG..."},
 			{When: FixImage, Text: "start the program in the foreground (daemon off; -F; --nodaemon): PID 1 has to stay"}}
 	}
-	return []Fix{{When: FixRun, Text: "give it what it needs to start: --env, --volume, --network, a command; its log above says what it missed"}}
+	return []Fix{{When: FixRun, Text: "give it what it needs to start: --env, --volume, --network, a command; the end of its log says what it missed"}}
 }
 
 // Disagreed reports whether a forecast that is a promise was not kept. One that

@@ -62,7 +62,7 @@ func FuzzHostileText(f *testing.F) {
 		r.Containers[1].Findings[0].Code = stopRunning
 		one := r
 		one.Containers = r.Containers[:1]
-		for name, print := range map[string]printer{"text": Text, "json": JSON, "template": Template("{{.Name}} {{json .}} {{.}}")} {
+		for name, print := range map[string]printer{"text": Text, "image": Image, "json": JSON, "template": Template("{{.Name}} {{json .}} {{.}}")} {
 			for _, o := range []Options{{Width: width}, {Width: width, NoTrunc: true}} {
 				for _, r := range []diagnose.Report{one, r} {
 					out := string(printed(t, print, r, o))

@@ -81,6 +81,9 @@ func TestGolden(t *testing.T) {
 		{"many-no-trunc.txt", report(many()), Text, Options{Width: 100, NoTrunc: true}},
 		{"several.txt", several(), Text, Options{Width: 100}},
 		{"several-60.txt", several(), Text, Options{Width: 60}},
+		{"images.txt", images(), Image, Options{Width: 100}},
+		{"images-60.txt", images(), Image, Options{Width: 60}},
+		{"image.txt", report(images().Containers[1]), Image, Options{Width: 80}},
 		{"empty.json", diagnose.Report{Schema: 1}, JSON, Options{}},
 		{"template.txt", several(), Template(`{{.Name}}\t{{.Verdict}}\t{{with .Stop}}{{.TimeoutSeconds}}{{end}}`), Options{}},
 	}

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 
@@ -145,6 +146,12 @@ func (p *page) imageScreen(c diagnose.Container) {
 	p.logTail(c)
 	p.findings(withoutLog(shown(c, p.o)), c)
 	p.gaps(c)
+	if c.Observed != nil && c.Observed.Still != nil {
+		p.line()
+		p.line("  what lives on, looked at again")
+		p.line()
+		p.screen(diagnose.Report{}, stillThere(c))
+	}
 }
 
 // course is how it came up and went down, in a line each.
@@ -169,6 +176,14 @@ func (p *page) course(c diagnose.Container) {
 	if o := c.Observed; o.Note != "" {
 		p.prose(2, sentence(o.Note))
 	}
+	if !proven(c.Observed) {
+		p.proof(c.Observed)
+	}
+}
+
+// proven: nothing is left in any place that could be looked at.
+func proven(o *diagnose.Observed) bool {
+	return !slices.ContainsFunc(o.Proof, func(c diagnose.Check) bool { return c.OK != nil && !*c.OK })
 }
 
 // imageRuns lists several runs, like with like.

@@ -21,6 +21,8 @@ type format struct {
 	reportWords []string     // --report as typed
 	reports     []reportFile // those that go to a file
 	printed     string       // the format of the one that is printed; "": text, json or template
+	// text is the command's own text form; nil: render.Text.
+	text printer
 	// bad says whether a target fails, for the formats that have such a word;
 	// nil: render's own rule.
 	bad func(*diagnose.Container) bool
@@ -66,13 +68,13 @@ type printer func(io.Writer, diagnose.Report, render.Options) error
 func (o *format) printer() printer {
 	switch {
 	case o.printed != "":
-		return reportFormats[o.printed]
+		return o.reportPrinter(o.printed)
 	case o.json:
 		return render.JSON
 	case o.template != "":
 		return render.Template(o.template)
 	}
-	return render.Text
+	return o.reportPrinter("text")
 }
 
 // renderOptions asks the terminal and the environment what the reader sees.

@@ -74,7 +74,7 @@ func (f failOn) codeOfContainer(c *diagnose.Container) int {
 		return exitUnknown
 	case c.Verdict == diagnose.Unknown:
 		return exitTrouble
-	case f.assumed && c.Confidence == diagnose.Assumed && c.Verdict != diagnose.NotRunning:
+	case f.assumed && c.Confidence == diagnose.Assumed && (c.Verdict != diagnose.NotRunning || c.Kind == evidence.KindImage):
 		return exitTrouble
 	}
 	return exitClean
@@ -91,7 +91,7 @@ func badness(c *diagnose.Container) int {
 	case diagnose.NotRunning:
 		// Removing or dead for ever: `docker rm` will not finish either.
 		for _, finding := range c.Findings {
-			if finding.Severity == diagnose.SeverityError {
+			if finding.Severity == diagnose.SeverityError && finding.Ignored == nil {
 				return levelStuck
 			}
 		}

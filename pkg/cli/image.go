@@ -32,6 +32,8 @@ const imageExample = `  whystuck image shop:1.2                       how does i
   whystuck image -e DB=test shop:1.2 -- serve    with a variable and a command
   whystuck image --ready-port 8080 shop:1.2      ready when it listens
   whystuck image --repeat 5 shop:1.2 api:2.0     several, each five times
+  whystuck image --static --dockerfile Dockerfile
+                                                 what the file alone tells, without an engine
   whystuck image --clean                         what interrupted runs have left`
 
 // trying is `whystuck image`.
@@ -40,6 +42,7 @@ type trying struct {
 	question
 	runFlags
 	readyFlags
+	static staticFlags
 	format
 	failWords      []string
 	failOn         failOn
@@ -73,6 +76,7 @@ func (t *trying) addFlags(cmd *cobra.Command) {
 	f.Bool("help", false, "help for image") // -h is docker run's --hostname
 	t.runFlags.addTo(f)
 	t.readyFlags.addTo(f)
+	t.static.addTo(f)
 	f.IntVar(&t.repeat, "repeat", 1, "run each image so many `times`")
 	f.StringVar(&t.load, "load", "", "a `command` to run here during the stop (WHYSTUCK_CONTAINER and WHYSTUCK_PID are set)")
 	f.StringVar(&t.loadExec, "load-exec", "", "a `command` to run in the container during the stop")
@@ -97,6 +101,9 @@ func (t *trying) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if t.static.only && len(images) == 0 {
+		return exitWithAnswer(t.readAll(cmd.Context(), nil, nil))
+	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	e, err := engine.Open(ctx, t.engineOptions(&t.question))
@@ -111,6 +118,9 @@ func (t *trying) run(cmd *cobra.Command, args []string) error {
 	}
 	if err := t.nameStrays(ctx, s); err != nil {
 		return err
+	}
+	if t.static.only {
+		return exitWithAnswer(t.readAll(ctx, e, images))
 	}
 	return exitWithAnswer(t.tryAll(ctx, s, images))
 }
@@ -133,16 +143,23 @@ func (t *trying) check(cmd *cobra.Command, args []string) ([]string, error) {
 	if err := t.format.check(); err != nil {
 		return nil, err
 	}
+	if t.format.text = render.Image; t.static.only {
+		t.format.text = render.Text
+	}
 	t.app.unwritten, t.format.bad = &t.format, func(c *diagnose.Container) bool { return t.codeOfOne(*c) == exitTrouble }
 	images := args
 	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 		images, o.Spec.Command = args[:dash], args[dash:]
 	}
 	o.Trace = t.Getenv("WHYSTUCK_SOURCES") != "proc"
+	alone, err := t.static.check(images)
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case t.clean && len(args) > 0:
 		return nil, usagef("--clean takes no images")
-	case !t.clean && len(images) == 0:
+	case !t.clean && len(images) == 0 && !alone:
 		return nil, usagef("usage: whystuck %s; --help says more", cmd.Use)
 	case t.repeat < 1:
 		return nil, usagef("--repeat %d: want a number above 0", t.repeat)
@@ -159,6 +176,7 @@ func (t *trying) tryAll(ctx context.Context, s *smoke.Smoker, images []string) (
 	for i, image := range images {
 		g.Go(func() {
 			results[i] = s.Check(ctx, image)
+			t.explain(ctx, s, image, &results[i])
 			p.done(image)
 		})
 	}
@@ -166,18 +184,7 @@ func (t *trying) tryAll(ctx context.Context, s *smoke.Smoker, images []string) (
 	p.end()
 	report := t.report(s, results)
 	code := t.codeOf(report)
-	for _, e := range report.Errors {
-		t.complain(e.Message)
-	}
-	if len(report.Containers) == 0 && !t.app.json {
-		return code, nil
-	}
-	t.wrote = true
-	print := t.format.printer()
-	if !t.format.json && t.format.template == "" {
-		print = render.Image
-	}
-	return code, print(t.Out, report, t.renderOptions(&t.format))
+	return code, t.answer(report, &t.format)
 }
 
 // saveDisagreement writes what a wrong forecast rested on, for us to be sent, and
@@ -225,14 +232,18 @@ func (t *trying) width(images []string) int {
 
 // report puts the results into one.
 func (t *trying) report(s *smoke.Smoker, results []smoke.Result) diagnose.Report {
-	described := s.Engine.Describe()
-	r := diagnose.Report{Schema: diagnose.ReportSchema, Version: t.version(), ObservedAt: t.Now().UTC(),
-		Host:   diagnose.Host{Engine: described.Version, Sources: []string{}, Findings: []diagnose.Finding{}},
-		Errors: []diagnose.TargetError{}, Containers: []diagnose.Container{}}
+	r := t.emptyReport()
+	r.Host.Engine = s.Engine.Describe().Version
 	for i := range results {
 		t.add(&r, &results[i])
 	}
 	return r
+}
+
+func (t *trying) emptyReport() diagnose.Report {
+	return diagnose.Report{Schema: diagnose.ReportSchema, Version: t.version(), ObservedAt: t.Now().UTC(),
+		Host:   diagnose.Host{Sources: []string{}, Findings: []diagnose.Finding{}},
+		Errors: []diagnose.TargetError{}, Containers: []diagnose.Container{}}
 }
 
 func (t *trying) add(r *diagnose.Report, one *smoke.Result) {

@@ -76,12 +76,20 @@ func (o *format) checkReports() error {
 	return nil
 }
 
+// reportPrinter prints one of the formats of --report.
+func (o *format) reportPrinter(name string) printer {
+	if name == "text" && o.text != nil {
+		return o.text
+	}
+	return reportFormats[name]
+}
+
 // writeReports writes the files of --report.
 func (a *app) writeReports(r diagnose.Report, o *format) error {
 	var failed []error
 	for _, f := range o.reports {
 		err := writeFile(f.path, func(w io.Writer) error {
-			return reportFormats[f.format](w, r, render.Options{NoTrunc: o.noTrunc, Failed: o.bad})
+			return o.reportPrinter(f.format)(w, r, render.Options{NoTrunc: o.noTrunc, Failed: o.bad})
 		})
 		if err != nil {
 			failed = append(failed, fmt.Errorf("--report %s=%s: %w", f.format, f.path, err))

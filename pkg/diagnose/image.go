@@ -55,6 +55,7 @@ func (c *imageCase) report() Container {
 		out.Gaps = append(out.Gaps, Gap{Path: g.Path, Kind: g.Kind, Matters: g.Matters})
 	}
 	out.Gaps = append(out.Gaps, c.shellGaps()...)
+	out.Gaps = append(out.Gaps, c.baseGaps()...)
 	out.Headline = c.headline()
 	if len(c.findings) > 0 && c.findings[0].Severity != SeverityInfo {
 		out.Confidence = c.findings[0].Confidence
@@ -80,6 +81,8 @@ func (c *imageCase) headline() string {
 		return c.findings[0].Summary
 	case last.behind != nil:
 		return fmt.Sprintf("%s passes %s to %s; nothing found that stands in its way", last.behind.name(), c.sigName, last.name())
+	case last.pid1 && c.img.Run.Init:
+		return fmt.Sprintf("the engine's init passes %s to %s; nothing found that stands in its way", c.sigName, last.name())
 	case last.pid1:
 		return fmt.Sprintf("%s is PID 1 and gets %s; nothing found that stands in its way", last.name(), c.sigName)
 	}
@@ -100,6 +103,31 @@ func (c *imageCase) shellGaps() []Gap {
 		out = append(out, Gap{Path: path + " (" + l.shell.trouble + ")", Kind: evidence.GapSkipped, Matters: "whether the script passes the stop signal on"})
 	}
 	return out
+}
+
+// baseGaps are settings that a base image may bring, where only a Dockerfile was
+// read.
+func (c *imageCase) baseGaps() []Gap {
+	d := c.img.Dockerfile
+	if d == nil || !d.Alone || d.Base == "scratch" {
+		return nil
+	}
+	var out []Gap
+	base := "FROM " + orUnknown(d.Base)
+	if len(c.img.Entrypoint) == 0 {
+		out = append(out, Gap{Path: base, Kind: evidence.GapAbsent, Matters: "whether the base brings an ENTRYPOINT"})
+	}
+	if c.img.StopSignal == "" {
+		out = append(out, Gap{Path: base, Kind: evidence.GapAbsent, Matters: "whether the base brings a STOPSIGNAL"})
+	}
+	return out
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "an image that a build argument names"
+	}
+	return bounded(s, 120)
 }
 
 // stopSignal finds the signal that will be sent, and judges how it is written.

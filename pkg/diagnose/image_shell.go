@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -178,12 +177,4 @@ func (sh *shellLink) expand(words []string) []string {
 		}
 	}
 	return out
-}
-
-// where is the place of a line of the script, as evidence names it.
-func (sh *shellLink) where(line int) (source, field string) {
-	if sh.command {
-		return "", ""
-	}
-	return sh.source, fmt.Sprintf("line %d", line)
 }

@@ -29,7 +29,11 @@ func (c *imageCase) ruleSignal(l *link) {
 	case known && response.AtLeast > 10:
 		c.wants(l, Likely, SeverityWarning, fmt.Sprintf("%s %s: longer than the 10 s that docker stop waits", l.name(), response.Means), "")
 	case l.row.Stop != 0 && c.sig == evidence.SIGTERM:
-		c.wants(l, Likely, SeverityWarning, fmt.Sprintf("%s: %s; its own image is stopped by %s", l.name(), l.row.StopFor, evidence.SignalName(l.row.Stop)), evidence.SignalName(l.row.Stop))
+		conf := Likely
+		if c.alone() && c.img.Dockerfile.Base != "scratch" && c.img.StopSignal == "" {
+			conf = Assumed // the base may set it
+		}
+		c.wants(l, conf, SeverityWarning, fmt.Sprintf("%s: %s; its own image is stopped by %s", l.name(), l.row.StopFor, evidence.SignalName(l.row.Stop)), evidence.SignalName(l.row.Stop))
 	case !known && c.sig != l.row.Stop:
 		c.ruleForeign(l)
 	}

@@ -161,11 +161,10 @@ func (w *walk) find(name string) (file *evidence.ImageFile, known bool) {
 	for _, p := range w.candidates(name) {
 		f, ok := w.img.Files[p]
 		switch {
-		case !ok && w.alone():
-			continue
 		case !ok:
 			w.wants = append(w.wants, p)
 			return nil, false
+		case f.Unread && w.alone(): // it may come with the base
 		case !f.Absent:
 			return &f, true
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -50,6 +51,11 @@ func newAPI(at endpoint, conn *transport) (*api, error) {
 		return nil, usage(fmt.Sprintf("cannot use %s as the engine's address: %v", at.host, err), err)
 	}
 	return &api{sdk: sdk, turn: make(chan struct{}, 1), agreed: at.apiVersion != ""}, nil
+}
+
+// rawImage makes an image's inspect give its raw answer too.
+func rawImage(into *bytes.Buffer) client.ImageInspectOption {
+	return client.ImageInspectWithRawResponse(into)
 }
 
 // version is the API version in use, after negotiate the common one.

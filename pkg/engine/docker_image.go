@@ -22,10 +22,11 @@ func (a *api) inspectImage(ctx context.Context, ref string) ([]byte, error) {
 		return nil, err
 	}
 	var status int
-	_, raw, err := a.sdk.ImageInspectWithRaw(context.WithValue(ctx, statusKey{}, &status), ref)
+	var raw bytes.Buffer
+	_, err := a.sdk.ImageInspect(context.WithValue(ctx, statusKey{}, &status), ref, rawImage(&raw))
 	switch {
-	case len(raw) > 0:
-		return raw, nil
+	case raw.Len() > 0:
+		return raw.Bytes(), nil
 	case status == http.StatusNotFound:
 		return nil, ErrNoSuchImage
 	case err == nil:

@@ -71,7 +71,7 @@ type Script struct {
 	Sourced bool
 }
 
-// ErrTooLong: the text is longer than MaxText.
+// ErrTooLong says that the text is longer than MaxText.
 var ErrTooLong = errors.New("longer than is read")
 
 // Read reads a script's text. bash says that the interpreter is bash; else the

@@ -105,6 +105,8 @@ func TestImages(t *testing.T) {
 		}
 	})
 	l.nothingLeft(t)
+	t.Run("static", func(t *testing.T) { l.static(t, all) })
+	l.nothingLeft(t)
 	t.Run("together", func(t *testing.T) { l.together(t, all) })
 	t.Run("good", func(t *testing.T) { l.allGood(t, all) })
 	t.Run("text", l.text)

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/pkg/engine"
+	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/smoke"
+)
+
+// staticFlags are those of `whystuck image` that read and do not run.
+type staticFlags struct {
+	only       bool
+	dockerfile string
+	target     string
+	file       *smoke.Dockerfile // read by check; nil: none was named
+}
+
+func (s *staticFlags) addTo(f *pflag.FlagSet) {
+	f.BoolVar(&s.only, "static", false, "read the image and do not run it")
+	f.StringVar(&s.dockerfile, "dockerfile", "", "the `file` that the image is built from: findings then name its lines")
+	f.StringVar(&s.target, "target", "", "the `stage` of the Dockerfile (default: the last)")
+}
+
+// check reads the Dockerfile. alone: it is all that there is to judge.
+func (s *staticFlags) check(images []string) (alone bool, err error) {
+	switch {
+	case s.target != "" && s.dockerfile == "":
+		return false, usagef("--target names a stage of the Dockerfile: it needs --dockerfile")
+	case s.dockerfile == "":
+		return false, nil
+	case len(images) > 1:
+		return false, usagef("--dockerfile is that of one image: %d are named", len(images))
+	}
+	if s.file, err = smoke.ReadDockerfile(s.dockerfile, s.target); err != nil {
+		return false, &failure{exitUsage, err}
+	}
+	if len(images) == 0 && !s.only {
+		return false, usagef("--dockerfile without an image reads the file alone: add --static, or name the image that was built of it")
+	}
+	return len(images) == 0, nil
+}
+
+// lines is where the image's settings are written, nil when not known.
+func (s *staticFlags) lines() *evidence.Dockerfile {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Lines()
+}
+
+// imageRun are the options of a container that change who is PID 1.
+func imageRun(s *engine.Spec) evidence.ImageRun {
+	r := evidence.ImageRun{StopSignal: s.StopSignal, StopTimeout: s.StopTimeout, TTY: s.Tty, Cmd: s.Command}
+	if s.Entrypoint != nil {
+		r.Entrypoint = []string{*s.Entrypoint}
+	}
+	r.Init = s.Init != nil && *s.Init
+	return r
+}
+
+// readAll is --static: images are read one after the other, since that is quick,
+// or the Dockerfile is, without any engine.
+func (t *trying) readAll(ctx context.Context, e *engine.Engine, images []string) (int, error) {
+	r := t.emptyReport()
+	run := imageRun(&t.options.Spec)
+	if e == nil {
+		r.Containers = append(r.Containers, t.static.file.Judge(run))
+	}
+	for _, image := range images {
+		c, err := smoke.Static(ctx, e, image, run, t.static.lines())
+		var down *engine.Error
+		switch {
+		case errors.As(err, &down):
+			return 0, err
+		case errors.Is(err, engine.ErrNoSuchImage):
+			r.Errors = append(r.Errors, diagnose.TargetError{Target: image, Message: fmt.Sprintf("no such image here: %s (--static does not pull)", image), ExitCode: exitUsage})
+		case err != nil:
+			r.Errors = append(r.Errors, diagnose.TargetError{Target: image, Message: image + ": " + err.Error(), ExitCode: exitUnknown})
+		default:
+			r.Containers = append(r.Containers, c)
+		}
+	}
+	if e != nil {
+		r.Host.Engine, r.Host.Sources = e.Describe().Version, e.Sources()
+	}
+	return t.codeOf(r), t.answer(r, &t.format)
+}
+
+// explain adds what the image itself tells to the result of one that did not do
+// well. One that did is not read: what was seen is stronger than what was read.
+func (t *trying) explain(ctx context.Context, s *smoke.Smoker, image string, r *smoke.Result) {
+	if r.Err != nil || ctx.Err() != nil || t.codeOfOne(r.Container) == exitClean {
+		return
+	}
+	c, err := smoke.Static(ctx, s.Engine, image, imageRun(&t.options.Spec), t.static.lines())
+	if err != nil {
+		return // the result stands without it
+	}
+	for _, f := range c.Findings {
+		if f.Severity != diagnose.SeverityInfo {
+			r.Container.Findings = append(r.Container.Findings, f)
+		}
+	}
+}

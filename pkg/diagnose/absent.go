@@ -67,6 +67,7 @@ func (c *inspection) notRunning(out *Container) {
 		out.Headline = "it was created and never started"
 		if k.Error != "" {
 			out.Headline = "its start failed: " + bounded(k.Error, 200)
+			out.Findings = append(out.Findings, c.startDenied()...)
 		}
 		if !c.t.Moved && (k.PID != 0 || c.root != nil || len(c.t.Processes) > 0 || len(c.t.Shims) > 0) {
 			c.beginning(out)

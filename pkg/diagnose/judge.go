@@ -17,6 +17,7 @@ package diagnose
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -32,17 +33,22 @@ type Options struct {
 	Timeout *int
 	// Kill asks what `docker kill -s` of this signal would do; 0: not asked.
 	Kill int
+
+	takenAt time.Time // of the snapshot
 }
 
 // Need says which costly evidence would change the answer for a target.
 type Need struct {
 	Memory bool // the program's own bookkeeping, pkg/probe/inside
 	Kernel bool // the BPF task iterator, pkg/kernel
-	Net    bool // the connections of its network namespace, probe.Connections
+	// Security: what on the host may deny a signal or a start.
+	Security bool
+	Net      bool // the connections of its network namespace, probe.Connections
 }
 
 // Judge gives the report for a snapshot.
 func Judge(s *evidence.Snapshot, opt Options) Report {
+	opt.takenAt = s.TakenAt
 	r := Report{Schema: ReportSchema, Version: opt.Version, ObservedAt: s.TakenAt,
 		Host:   Host{Kernel: s.Host.Kernel, Sources: append([]string{}, s.Host.Sources...), Findings: hostFindings(s)},
 		Errors: []TargetError{}, Containers: []Container{}}
@@ -156,6 +162,12 @@ func (c *inspection) living(out *Container) {
 		return
 	}
 	c.addGap(out, o)
+	switch r := c.refusal(); {
+	case r != nil:
+		c.refused(out, o, r)
+	case c.filtered():
+		out.Confidence = worse(out.Confidence, Likely)
+	}
 }
 
 // addGap names what would settle an answer that is not certain.
@@ -186,6 +198,7 @@ func Asked(t *evidence.Target, opt Options) []int {
 func Needs(t *evidence.Target, opt Options) Need {
 	var n Need
 	c := newInspection(&evidence.Host{}, t, opt)
+	n.Security = deniable(t)
 	sigs := Asked(t, opt)
 	for i := range t.Processes {
 		p := &t.Processes[i]

@@ -118,6 +118,15 @@ func (e *Engine) Describe() evidence.Engine {
 	return d
 }
 
+// PID is the process behind the socket, 0 where that is not known or not here.
+func (e *Engine) PID(ctx context.Context) int {
+	pid, err := within(ctx, func() int { return e.enginePID(quick) })
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
 // Sources are those that contributed so far: docker-api, engine-files.
 func (e *Engine) Sources() []string {
 	e.mu.Lock()

@@ -47,6 +47,8 @@ type Host struct {
 	// EUID is the observer's effective uid; it explains most gaps.
 	EUID   int     `json:"euid"`
 	Engine *Engine `json:"engine,omitempty"` // nil: no engine was asked (--pid)
+	// Security is nil unless a denial is in question.
+	Security *Security `json:"security,omitempty"`
 	// Sources that contributed: docker-api, engine-files, proc, memory, bpf.
 	Sources []string `json:"sources"`
 	// Load is how busy the host is; nil: not looked at.
@@ -112,6 +114,11 @@ type Target struct {
 	// network namespace (/proc/PID/net/tcp, tcp6); nil: not read, or the
 	// namespace is the host's.
 	TCPEstablished *int `json:"tcp_established,omitempty"`
+	// Receiver is what a signal to PID has to pass, Senders who sends it for the
+	// engine, Refusals what the runtime's log tells of signals that were denied.
+	Receiver *Credentials `json:"receiver,omitempty"`
+	Senders  []Sender     `json:"senders,omitempty"`
+	Refusals []Denial     `json:"refusals,omitempty"`
 	// FUSE are the connections that tasks of the target wait for, one entry for
 	// each server process.
 	FUSE []FUSEConn `json:"fuse,omitempty"`

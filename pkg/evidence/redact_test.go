@@ -100,6 +100,9 @@ var mayStay = map[string]bool{
 	"HungLine.Comm": true, "HungLine.OwnerComm": true, "HungLine.Lock": true,
 	"BlockDevice.Number": true, "BlockDevice.Name": true, "BlockDevice.Disk": true, "BlockDevice.Holders": true, "BlockDevice.Slaves": true,
 	"BlockDevice.State": true, "IOLimit.Kind": true,
+	"Security.LSMs": true, "Security.Foreign": true, "Security.BPF": true,
+	"Denial.By": true, "Denial.Operation": true, "Denial.Comm": true, "Denial.Label": true, "Denial.Peer": true, "Denial.Signal": true, "Denial.Errno": true,
+	"Sender.Role": true, "Sender.Comm": true, "Credentials.Label": true,
 	"About.FSType": true, "About.Device": true, "About.Under": true, "About.Via": true, "FUSEConn.ServerComm": true, "FUSEConn.ServerState": true,
 }
 

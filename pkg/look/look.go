@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
@@ -78,11 +79,15 @@ type looker struct {
 	names func(context.Context) map[string]string
 	began time.Time
 
-	loadKernel sync.Once
-	kernel     *kernel.Session
-	mu         sync.Mutex // guards the next two
-	forKernel  []*evidence.Target
-	memoryRead bool
+	// enginePID is the process behind the socket, which may signal containers
+	// directly; 0: not known.
+	enginePID    int
+	wantSecurity atomic.Bool // a denial is in question
+	loadKernel   sync.Once
+	kernel       *kernel.Session
+	mu           sync.Mutex // guards the next two
+	forKernel    []*evidence.Target
+	memoryRead   bool
 }
 
 // Look gathers the evidence. It always returns a snapshot: what could not be
@@ -112,6 +117,7 @@ func (a *Looker) Look(ctx context.Context, q *Question) *evidence.Snapshot {
 	l.readAll(ctx, containers)
 	engineSeen()
 	l.askAgain(ctx, l.began)
+	l.readSecurity(ctx)
 	l.askKernel(ctx)
 	l.lookAround(ctx)
 	catalog.Annotate(l.snap)
@@ -136,6 +142,7 @@ func (l *looker) resolve(ctx context.Context) {
 	}
 	err := ask(ctx)
 	described := e.Describe()
+	l.enginePID = e.PID(ctx)
 	l.snap.Host.Engine = &described
 	if err != nil {
 		l.engineFailed(err)
@@ -202,6 +209,7 @@ func (l *looker) readAll(ctx context.Context, n int) {
 			if isContainer {
 				l.seeContainer(ctx, t)
 				l.seeShims(ctx, t)
+				l.prober.Senders(ctx, t, l.enginePID)
 			}
 			l.readMore(ctx, t)
 		})
@@ -243,6 +251,9 @@ func (l *looker) readMore(ctx context.Context, t *evidence.Target) {
 		// the annotation lands in t.
 		catalog.Annotate(&evidence.Snapshot{Host: l.snap.Host, Targets: []evidence.Target{*t}})
 		need = diagnose.Needs(t, l.q.Judge)
+	}
+	if need.Security || l.q.Everything {
+		l.wantSecurity.Store(true)
 	}
 	if len(t.Processes) == 0 {
 		return

@@ -22,7 +22,7 @@ type status struct {
 	UID                                    []int
 	SigQ                                   *[2]int // queued, limit
 	SigPnd, ShdPnd, SigBlk, SigIgn, SigCgt *evidence.SigSet
-	CapEff                                 *uint64
+	CapEff, CapBnd                         *uint64
 	Seccomp                                *int
 	CoreDumping                            *bool
 	VolSwitches, InvolSwitches             uint64
@@ -98,6 +98,11 @@ func (s *status) setSignal(key string, v []byte) (err error) {
 		var n uint64
 		if n, err = strconv.ParseUint(string(v), 16, 64); err == nil {
 			s.CapEff = &n
+		}
+	case "CapBnd":
+		var n uint64
+		if n, err = strconv.ParseUint(string(v), 16, 64); err == nil {
+			s.CapBnd = &n
 		}
 	case "Seccomp":
 		var n int

@@ -40,6 +40,9 @@ type Options struct {
 	// Wrap is a program with its arguments that dockerd is started through:
 	// {"capsh", "--drop=cap_kill", "--"}.
 	Wrap []string
+	// WrapContainerd is the same for the containerd of Containerd, and so for the
+	// shims and the runtime below it.
+	WrapContainerd []string
 }
 
 // process is a child that ends when this program does, even if that is killed.
@@ -132,7 +135,8 @@ func (d *Daemon) StartContainerd(ctx context.Context) error {
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return fmt.Errorf("configuring containerd: %w", err)
 	}
-	p, err := d.spawn(0, "containerd", "--config", file, "--log-level", "warn")
+	args := append(slices.Clone(d.opt.WrapContainerd), "containerd", "--config", file, "--log-level", "warn")
+	p, err := d.spawn(0, args[0], args[1:]...)
 	if err != nil {
 		return err
 	}

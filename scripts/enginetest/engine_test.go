@@ -27,6 +27,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == noKillArg {
+		fmt.Fprintln(os.Stderr, noKill(os.Args[2:]))
+		os.Exit(1)
+	}
 	flag.Parse()
 	if os.Getenv("WHYSTUCK_ENGINE") == "" {
 		fmt.Println("SKIPPED: make engine-test runs these")

@@ -161,7 +161,7 @@ func (r *run) command(err error) *diagnose.Command {
 }
 
 // happened takes in an event of the engine.
-func (r *run) happened(ctx context.Context, h engine.Happening) {
+func (r *run) happened(ctx context.Context, h engine.Event) {
 	f := &r.facts
 	f.asked = true
 	switch h.Action {
@@ -170,10 +170,10 @@ func (r *run) happened(ctx context.Context, h engine.Happening) {
 		r.note(r.t.PID, fmt.Sprintf("the engine has sent %s", evidence.SignalName(h.Signal)), fromEvents)
 		r.pendingNow(ctx, h.Signal)
 	case "die":
-		f.died, f.dieCode, f.diedAt = true, h.ExitCode, r.now()
+		f.died, f.dieCode, f.diedAt = true, h.Code, r.now()
 		text := "the exit event has come"
-		if h.ExitCode != nil {
-			text += fmt.Sprintf(", exit code %d", *h.ExitCode)
+		if h.Code != nil {
+			text += fmt.Sprintf(", exit code %d", *h.Code)
 		}
 		r.note(r.t.PID, text, fromEvents)
 	case "start":

@@ -170,7 +170,7 @@ func (p *Prepared) runs(takesSignal bool) []*run {
 		}
 		out = append(out, &run{
 			p: p, index: i, c: &c, t: &p.snapshot.Targets[i], acts: p.opt.acts(&c, ownSignal(&p.snapshot.Targets[i]), takesSignal), serial: serial,
-			happenings: make(chan engine.Happening, 64), deaths: make(chan death, 64), signals: make(chan kernel.SignalEvent, 256),
+			happenings: make(chan engine.Event, 64), deaths: make(chan death, 64), signals: make(chan kernel.SignalEvent, 256),
 			replies: make(chan reply, len(p.opt.Chain)+3), states: make(chan engine.State, 1),
 			survived: diagnose.Observed{Outcome: string(diagnose.Unknown), Survivors: []int{}, Events: []diagnose.ObservedEvent{}, Proof: []diagnose.Check{}},
 		})
@@ -190,17 +190,13 @@ func (p *Prepared) dispatch(ctx context.Context, runs []*run) {
 	for _, r := range runs {
 		byID[r.c.ID] = r
 	}
-	only := ""
-	if len(runs) == 1 {
-		only = runs[0].c.ID
-	}
 	since := time.Now()
 	for ctx.Err() == nil {
-		_ = p.s.Engine.Follow(ctx, only, since, func(h engine.Happening) {
-			since = h.At.Add(1)
-			if r := byID[h.ID]; r != nil {
+		_ = p.s.Engine.Stream(ctx, since, func() {}, func(e engine.Event) {
+			since = e.At.Add(1)
+			if r := byID[e.ID]; r != nil {
 				select {
-				case r.happenings <- h:
+				case r.happenings <- e:
 				case <-ctx.Done():
 				}
 			}
@@ -224,7 +220,7 @@ type run struct {
 	sent  time.Time // when the first act went out
 
 	serial     *sync.Mutex // Progress is called by one run at a time
-	happenings chan engine.Happening
+	happenings chan engine.Event
 	deaths     chan death
 	signals    chan kernel.SignalEvent
 	replies    chan reply

@@ -2,20 +2,33 @@ package probe
 
 import (
 	"context"
+	"os"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
 // Baseline is what has to be gone once a container has ended. It is taken while
-// the container runs.
+// the container runs, and is to be closed.
 type Baseline struct {
 	t    *evidence.Target
 	init *evidence.Process
 	// Shim is the process that the runtime put above the init; 0: none was found.
 	Shim      int
 	shimStart uint64
+	// ns holds the PID namespace: once the kernel has freed one it gives its number
+	// to the next, and somebody else's container would be taken for a survivor.
+	ns *os.File
+}
+
+// Close lets go of the namespace.
+func (b Baseline) Close() {
+	if b.ns != nil {
+		_ = b.ns.Close()
+	}
 }
 
 // After is what is left of a container.
@@ -43,17 +56,40 @@ func (p *Prober) Baseline(ctx context.Context, t *evidence.Target) Baseline {
 			b.init = &t.Processes[i]
 		}
 	}
-	if b.init == nil || b.init.PPID <= 1 {
+	if b.init == nil {
 		return b
 	}
 	parent := b.init.PPID
 	l := p.newLook(ctx, &evidence.Target{})
 	defer func() { l.cancel() }()
-	st, ok := once(l, p.cfg.Total, func(r *reader) stat { return r.statOf(parent) })
-	if ok && (strings.HasPrefix(st.Comm, "containerd-shim") || strings.HasPrefix(st.Comm, "conmon")) {
-		b.Shim, b.shimStart = parent, st.StartTicks
+	type around struct {
+		parent stat
+		ns     *os.File
+	}
+	f, ok := once(l, p.cfg.Total, func(r *reader) around { return around{r.statOf(parent), r.holdNS(b.init)} })
+	if !ok {
+		return b
+	}
+	b.ns = f.ns
+	if strings.HasPrefix(f.parent.Comm, "containerd-shim") || strings.HasPrefix(f.parent.Comm, "conmon") {
+		b.Shim, b.shimStart = parent, f.parent.StartTicks
 	}
 	return b
+}
+
+// holdNS opens a process's PID namespace; nil where it may not be, or is another by
+// now.
+func (r *reader) holdNS(q *evidence.Process) *os.File {
+	fd, err := open(r.p.pidPath(q.PID, "ns", "pid"))
+	if err != nil {
+		return nil
+	}
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Ino != q.PIDNS {
+		_ = unix.Close(fd)
+		return nil
+	}
+	return os.NewFile(uintptr(fd), "pid namespace")
 }
 
 // statOf is the zero stat for a process that is gone.
@@ -86,7 +122,7 @@ func (p *Prober) After(ctx context.Context, b Baseline) After {
 func (b Baseline) ownNamespace() uint64 {
 	host := b.t.HostPIDNS
 	shared := b.t.Container != nil && b.t.Container.PidMode != "" && b.t.Container.PidMode != "private"
-	if b.init == nil || host == nil || *host || shared {
+	if b.ns == nil || b.init == nil || host == nil || *host || shared {
 		return 0
 	}
 	return b.init.PIDNS

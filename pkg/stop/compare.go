@@ -129,12 +129,23 @@ func (r *run) compare() {
 	}
 	agreed := o.Outcome == string(c.Verdict)
 	if s := c.Stop; agreed && s != nil {
-		agreed = sameCode(s.ExitCode, o.ExitCode) && near(s.AfterSeconds, o.AfterSeconds)
+		agreed = sameCode(s.ExitCode, o.ExitCode) && near(s.AfterSeconds, r.sinceSignal())
 	}
 	c.Agreed = &agreed
 }
 
 func sameCode(said, was *int) bool { return said == nil || was == nil || *said == *was }
+
+// sinceSignal is when it ended, counted from the first signal: the engine's waits
+// begin there, however long a busy engine took to send it.
+func (r *run) sinceSignal() *float64 {
+	end, first := r.survived.AfterSeconds, r.facts.signalled
+	if end == nil || first == nil {
+		return end
+	}
+	d := *end - *first
+	return &d
+}
 
 // near allows what a loaded machine adds: the forecast's seconds are the engine's
 // waits and not how fast it is.

@@ -167,6 +167,7 @@ func (r *run) happened(ctx context.Context, h engine.Event) {
 	switch h.Action {
 	case "kill":
 		f.killed = f.killed || h.Signal == evidence.SIGKILL
+		f.first(r.now())
 		r.note(r.t.PID, fmt.Sprintf("the engine has sent %s", evidence.SignalName(h.Signal)), fromEvents)
 		r.pendingNow(ctx, h.Signal)
 	case "die":
@@ -183,6 +184,13 @@ func (r *run) happened(ctx context.Context, h engine.Event) {
 		r.note(0, "out of memory in its cgroup", fromEvents)
 	case "destroy":
 		r.note(0, "it is removed", fromEvents)
+	}
+}
+
+// first notes when the first signal was sent.
+func (f *facts) first(at float64) {
+	if f.signalled == nil || at < *f.signalled {
+		f.signalled = &at
 	}
 }
 

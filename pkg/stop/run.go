@@ -244,7 +244,8 @@ type facts struct {
 	dieCode   *int
 	diedAt    float64
 	initDied  *float64
-	killed    bool // the engine sent SIGKILL
+	killed    bool     // the engine sent SIGKILL
+	signalled *float64 // when the first signal was seen to be sent
 	polling   bool
 	deadOf    map[int]int  // the signal that a process died of, 0: it exited
 	dying     map[int]bool // processes that SIGKILL was sent to
@@ -271,6 +272,7 @@ func (r *run) run(ctx context.Context, deaths *mourner, followed func()) {
 	defer cancel()
 	r.facts.deadOf, r.facts.delivered, r.facts.dying = map[int]int{}, map[int]bool{}, map[int]bool{}
 	r.base = r.p.prober.Baseline(until, r.t)
+	defer r.base.Close()
 	deaths.add(r)
 	func() {
 		defer followed() // also when a bug of ours ends it: somebody waits

@@ -32,6 +32,7 @@ func (r *run) signal(e kernel.SignalEvent) {
 		r.taken(at, e)
 		return
 	}
+	r.facts.first(at)
 	sig := evidence.SignalName(e.Signal)
 	r.noteAt(at, e.Target, fmt.Sprintf("%s to %s, %s: %s", sig, r.title(e.Target), r.sender(e), r.result(e)), fromTrace)
 }

@@ -88,8 +88,11 @@ func TestRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "dockerd"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	path := os.Getenv("PATH")
+	_ = os.Setenv("PATH", dir+":"+path) // for this engine alone: nothing runs beside it yet
 	l := newLab(t)
+	_ = os.Setenv("PATH", path)
+	t.Parallel()
 	pid := l.start(t, "web", "--user", "1000", "lab", "exit")
 	a := l.stop(t, "-t", "1", "web")
 	c := a.one(t)

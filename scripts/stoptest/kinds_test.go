@@ -82,6 +82,7 @@ func kinds() []kind {
 
 func TestKinds(t *testing.T) {
 	l := newLab(t)
+	t.Parallel()
 	t.Cleanup(func() { removeParent(t) }) // before the engine ends: after it is too late to tell whose it is
 	var rows []string
 	var mu sync.Mutex

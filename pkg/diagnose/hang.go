@@ -151,17 +151,23 @@ func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
 		killable = wait.Killable
 	}
 	k := kernelTask(p, t.TID)
+	exiting := dying(p) || catalog.Exiting(t.Stack)
 	switch {
 	case sigkillPending(p, t):
 		h.conf, h.says = Certain, "SIGKILL is pending and it still sleeps"
-	case k != nil && k.State&taskWakeKill != 0 && !dying(p):
+	case exiting && (killable != catalog.KillableUnknown || k != nil):
+		h.conf, h.says = Likely, "it waits in its own exit, where SIGKILL no longer reaches it"
+		if slow(wait) && !c.noMoment(t) || short(t) {
+			h.conf = Assumed
+		}
+	case k != nil && k.State&taskWakeKill != 0:
 		return nil
 	case k != nil && k.State&0x2 != 0 && k.State&taskWakeKill == 0:
 		h.conf, h.says = Likely, "the kernel's state has no TASK_WAKEKILL: SIGKILL cannot end this sleep"
 		if slow(wait) && !c.noMoment(t) || short(t) {
 			h.conf = Assumed
 		}
-	case killable == catalog.KillableYes && !dying(p):
+	case killable == catalog.KillableYes:
 		return nil
 	case killable == catalog.KillableNo && (!slow(wait) || c.noMoment(t)):
 		h.conf, h.says = Likely, "this sleep does not end on SIGKILL"
@@ -204,7 +210,7 @@ func slow(w *catalog.Wait) bool {
 		return true
 	}
 	switch w.Topic {
-	case "block", "page", "journal", "memory", "lookup", "scsi":
+	case "block", "page", "journal", "memory", "lookup", "scsi", "lock", "zfs":
 		return true
 	}
 	return false

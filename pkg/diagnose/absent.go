@@ -2,6 +2,8 @@ package diagnose
 
 import (
 	"fmt"
+
+	"github.com/whystuck/whystuck/pkg/catalog"
 )
 
 // elsewhere: the PID is not of this kernel.
@@ -122,6 +124,9 @@ func (c *inspection) halfway(out *Container, says string) {
 	f := newFinding("WS308", c.root)
 	f.Summary = says
 	f.Evidence = []Evidence{{Source: "docker inspect", Field: "State.Status", Value: out.Status, Says: "neither running nor gone"}}
+	if d := c.defect(catalog.RemovalOutlives); d != nil && out.Status == "removing" {
+		out.Findings = append(out.Findings, c.findDefect(d))
+	}
 	f.Fixes = []Fix{{When: FixNow, Text: "try the removal again; what holds it is named in its error", Command: command("docker rm -f %s", c.displayName())}}
 	out.Findings = append(out.Findings, f)
 }

@@ -83,12 +83,32 @@ func (c *inspection) then(o *outlook) string {
 		return "stays"
 	case k.AutoRemove:
 		return "removed"
-	case k.RestartPolicy == "always" && c.opt.Signal != 0 && k.StopSignal != "" && c.opt.Signal != c.inspectionStop():
-		// ExitOnNext is called only for SIGKILL and the configured signal, and
-		// "always" comes back even when stopped by hand (moby daemon/kill.go).
+	case c.comesBack(o):
 		return "restarted"
 	}
 	return "stays"
+}
+
+// comesBack reports whether the restart policy starts the container again after a
+// stop. ExitOnNext, which prevents it, is called only for SIGKILL and for the
+// container's own signal, or where none is configured (moby daemon/kill.go). So
+// it takes an end by another signal, before SIGKILL: "always" then comes back
+// although it was stopped by hand, "on-failure" with an exit code that is not 0.
+func (c *inspection) comesBack(o *outlook) bool {
+	k := c.t.Container
+	if c.opt.Signal == 0 || c.opt.Signal == evidence.SIGKILL || k.StopSignal == "" || c.opt.Signal == c.inspectionStop() {
+		return false
+	}
+	if o.verdict != Stops && o.verdict != Abrupt {
+		return false // SIGKILL comes after it
+	}
+	switch k.RestartPolicy {
+	case "always":
+		return true
+	case "on-failure":
+		return o.code != nil && *o.code != 0 && (k.RestartMax == 0 || k.RestartCount < k.RestartMax)
+	}
+	return false
 }
 
 // killForecast is `docker kill`: SIGKILL and no waiting for a handler.

@@ -385,6 +385,9 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 	if o.timeout < 0 && o.root.ends != catalog.EndsYes {
 		o.command = Command{Returns: false}
 	}
+	if c.defect(catalog.StopWithoutEnd) != nil {
+		o.command = Command{Returns: false}
+	}
 	if h.code == "WS206" && h.p == c.root {
 		// runc takes the zombie for gone: the engine waits its own 10 s for the
 		// exit, books it as exited and reports success, while the threads live on.

@@ -263,9 +263,12 @@ func TestKillSignal(t *testing.T) {
 
 // TestSettings: restart policy, removal, odd stop signals.
 func TestSettings(t *testing.T) {
-	s := snapshot(proc{pid: 100, ns: 1, call: "pause", cgt: []int{tTERM}})
+	s := snapshot(proc{pid: 100, ns: 1, call: "pause", cgt: []int{tTERM, evidence.SIGINT}})
 	k := s.Targets[0].Container
 	k.RestartPolicy, k.StopSignal = "always", "SIGTERM"
+	if got := Judge(s, Options{Signal: evidence.SIGHUP}).Containers[0].Stop.Then; got != "stays" {
+		t.Errorf("another signal that is dropped, so that SIGKILL follows: then %s, want stays", got)
+	}
 	if got := Judge(s, Options{Signal: evidence.SIGINT}).Containers[0].Stop.Then; got != "restarted" {
 		t.Errorf("another signal under restart always: then %s, want restarted", got)
 	}

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 
+	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -29,10 +30,20 @@ func (c *inspection) healedByStop(out *Container, timeout int) {
 	if t := c.t.Container.StopTimeout; t != nil {
 		own = *t
 	}
-	if own < 0 { // by version: at once, or never (WS326)
-		return
-	}
 	heals := float64(own)
+	if own < 0 {
+		d := c.defect(catalog.GhostForMinus1)
+		if d != nil {
+			out.Findings = append(out.Findings, c.findDefect(d))
+			if timeout < 0 {
+				out.Stop.Command = Command{Returns: false}
+			}
+		}
+		if d != nil || c.host.Engine == nil || c.host.Engine.Version == "" {
+			return
+		}
+		heals = 0
+	}
 	stop, kill := heals, min(heals, waitExitEvent)
 	if timeout >= 0 {
 		stop = min(heals, float64(timeout+waitExitEvent))

@@ -139,8 +139,10 @@ func (c *inspection) ruleRestart(o *outlook) []Finding {
 		return nil
 	}
 	f := newFinding("WS306", nil)
-	f.Summary = "restart policy always, and a stop signal that is not the container's own: the engine starts it again"
-	f.Evidence = append(f.Evidence, configFact("RestartPolicy", "always", "comes back even after docker stop --signal"))
+	policy := bounded(c.t.Container.RestartPolicy, 20)
+	f.Summary = "restart policy " + policy + ", and a stop signal that is not the container's own: the engine starts it again"
+	f.Evidence = append(f.Evidence, configFact("RestartPolicy", policy, "comes back even after docker stop --signal"),
+		configFact("Config.StopSignal", bounded(c.t.Container.StopSignal, 40), "only this one and SIGKILL switch the restart off"))
 	f.Fixes = append(f.Fixes, Fix{When: FixNow, Text: "stop it with its own signal", Command: command("docker stop %s", c.displayName())})
 	return []Finding{f}
 }

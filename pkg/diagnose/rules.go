@@ -23,6 +23,7 @@ var rules = []rule{
 	(*inspection).ruleSignal,
 	(*inspection).ruleUnheard,
 	(*inspection).ruleSettings,
+	(*inspection).ruleDefects,
 	(*inspection).ruleEngine,
 }
 

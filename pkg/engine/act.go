@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -143,16 +144,7 @@ func (o *Order) File() *os.File {
 // when the client of a stop goes away: 23.0.0 to 23.0.7 and 24.0.0 to 24.0.2 (moby
 // commit fc94ed0a86 ended it).
 func KillsWhenLeft(version string) bool {
-	is := func(major, patches int) bool {
-		return atLeast(version, major, 0) && !atLeast(version, major+1, 0) && atMostPatch(version, patches)
-	}
-	return is(23, 7) || is(24, 2)
-}
-
-func atMostPatch(version string, patch int) bool {
-	var major, minor, n int
-	got, _ := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &n)
-	return got == 3 && minor == 0 && n <= patch
+	return catalog.DefectOf(catalog.KillsWhenLeft, version) != nil
 }
 
 // State is what the engine holds of a container after it was acted on.

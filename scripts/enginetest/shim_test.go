@@ -69,3 +69,33 @@ func (l *lab) shimTraced(t *testing.T) {
 	stop.returns(t, 20*time.Second)
 	l.row(t, a, stop.sums()+" (after)")
 }
+
+// Restart policy always: a signal that is not the container's own ends it, and it
+// comes back; its own does not bring it back. `docker stop --signal` takes the
+// same way in the engine as docker kill -s, from Docker 23 on.
+func (l *lab) restartPolicy(t *testing.T) {
+	pid := l.run(t, l.plain, "restart", "--restart", "always", "--stop-signal", "SIGQUIT", "lab", "exit")
+	a := l.ask(t, l.plain, "restart", "-s", "TERM")
+	a.wants(t, diagnose.Stops, []string{"WS306"}, "SIGQUIT")
+	if a.Stop.Then != "restarted" {
+		t.Errorf("with another signal: then %s", a.Stop.Then)
+	}
+	l.docker(t, l.plain, "kill", "-s", "TERM", "restart")
+	if !eventually(15*time.Second, func() bool {
+		return gone(pid) && l.state(t, l.plain, "restart") == "running 0"
+	}) {
+		t.Errorf("it did not come back: %s", l.state(t, l.plain, "restart"))
+	}
+	b := l.ask(t, l.plain, "restart", "-t", "1")
+	if b.Verdict != diagnose.Killed || b.Stop.Then != "stays" {
+		t.Errorf("with its own signal: %s, then %s", b.Verdict, b.Stop.Then)
+	}
+	stop := l.later(l.plain, "stop", "-t", "1", "restart")
+	stop.returns(t, 30*time.Second)
+	stop.told(t, b.Stop.Command)
+	time.Sleep(2 * time.Second)
+	if s := l.state(t, l.plain, "restart"); s != "exited 137" {
+		t.Errorf("after docker stop: %s", s)
+	}
+	l.row(t, a, stop.sums())
+}

@@ -2,7 +2,10 @@ package watchtest
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,8 +16,9 @@ import (
 	"github.com/whystuck/whystuck/scripts/bed"
 )
 
-// TestCrowd stops 200 containers at once: every end is told, and once. What the
-// watcher costs while nothing happens is measured on the way.
+// TestCrowd stops 200 containers at once, of which one in ten ignores it: every end
+// and every overrun is told, and once. What the watcher costs while nothing
+// happens, and what a scan costs, is measured on the way.
 func TestCrowd(t *testing.T) {
 	l := newLab(t)
 	n := 200
@@ -30,8 +34,11 @@ func TestCrowd(t *testing.T) {
 		wg.Go(func() {
 			for name := range next {
 				mode := "exit"
-				if strings.HasSuffix(name, "7") {
+				switch name[len(name)-1] {
+				case '7':
 					mode = "exit143"
+				case '3':
+					mode = "ign"
 				}
 				if _, err := d.Run(t.Context(), "--name", name, "--log-driver", "none", "lab", mode); err != nil {
 					t.Error(err)
@@ -54,25 +61,34 @@ func TestCrowd(t *testing.T) {
 	share := (cpu(t, f.cmd.Process.Pid) - used).Seconds() / time.Since(since).Seconds()
 	fmt.Printf("idle with %d containers: %.2f %% of a core, %d MiB resident\n", n, 100*share, resident(t, f.cmd.Process.Pid)>>20)
 
+	l.costOfScan(t, d, n)
+
 	start = time.Now()
-	out, errOut, code := d.Docker(t.Context(), append([]string{"stop", "-t", "30"}, names...)...)
+	out, errOut, code := d.Docker(t.Context(), append([]string{"stop", "-t", "8"}, names...)...)
 	if code != 0 || len(strings.Fields(out)) != n {
 		t.Fatalf("docker stop: exit %d, %s", code, errOut)
 	}
 	t.Logf("%d stopped in %s", n, time.Since(start).Round(time.Millisecond))
-	told := func() []told {
+	ends := func() []told {
 		return f.reports(func(r told) bool { return r.Kind == watch.KindEnded && strings.HasPrefix(name(r), "crowd") })
 	}
-	eventually(5*time.Second, func() bool { return len(told()) >= n })
+	eventually(5*time.Second, func() bool { return len(ends()) >= n })
 	codes := map[string]string{}
 	for line := range strings.Lines(docker(t, d, append([]string{"inspect", "-f", "{{.Name}} {{.State.ExitCode}}"}, names...)...)) {
 		name, code, _ := strings.Cut(strings.TrimSpace(line), " ")
 		codes[strings.TrimPrefix(name, "/")] = code
 	}
 	seen := map[string]int{}
-	for _, r := range told() {
+	for _, r := range ends() {
 		seen[name(r)]++
-		if got := strconv.Itoa(*r.ExitCode); got != codes[name(r)] || *r.Outcome != watch.OutcomeStops || r.Reconciled {
+		outcome := watch.OutcomeStops
+		if codes[name(r)] == "137" {
+			outcome = watch.OutcomeKilled
+			if over := f.of(name(r), watch.KindOverrun); len(over) != 1 || *over[0].Stage != watch.StageTimeout {
+				t.Errorf("%s was killed, and %d overruns were told", name(r), len(over))
+			}
+		}
+		if got := strconv.Itoa(*r.ExitCode); got != codes[name(r)] || *r.Outcome != outcome || r.Reconciled {
 			t.Errorf("%s: %s, exit code %s, docker says %s", name(r), *r.Outcome, got, codes[name(r)])
 		}
 	}
@@ -81,10 +97,38 @@ func TestCrowd(t *testing.T) {
 			t.Errorf("the end of %s was told %d times", name, seen[name])
 		}
 	}
+	undiagnosed := f.reports(func(r told) bool { return r.Kind == watch.KindOverrun && r.Diagnosis == nil })
+	overruns := f.reports(func(r told) bool { return r.Kind == watch.KindOverrun })
+	fmt.Printf("%d overruns at once, %d of them without a diagnosis\n", len(overruns), len(undiagnosed))
 	fmt.Printf("after %d stops: %d MiB resident\n", n, resident(t, f.cmd.Process.Pid)>>20)
 	if took := f.term(t); took > time.Second {
 		t.Errorf("it took %s to end after SIGTERM", took)
 	}
+}
+
+// costOfScan measures one scan of all, with another watcher.
+func (l *lab) costOfScan(t *testing.T, d *bed.Daemon, n int) {
+	address := address(t)
+	cmd := exec.Command(l.binary, "watch", "-q", "--metrics", address, "--scan-every", "1h")
+	cmd.Env = d.Env()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	start := time.Now()
+	if !eventually(time.Minute, func() bool {
+		resp, err := http.Get("http://" + address + "/metrics")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		page, _ := io.ReadAll(resp.Body)
+		return strings.Contains(string(page), "whystuck_scan_timestamp_seconds ")
+	}) {
+		t.Error("the scan does not end")
+		return
+	}
+	fmt.Printf("a scan of %d containers: %s of a core in %s, %d MiB resident\n", n, cpu(t, cmd.Process.Pid), time.Since(start).Round(100*time.Millisecond), resident(t, cmd.Process.Pid)>>20)
 }
 
 // cpu is the processor time that a process has used.

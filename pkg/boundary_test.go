@@ -24,6 +24,7 @@ var floors = map[string]int{
 	"pkg/catalog":  1,
 	"pkg/diagnose": 2, "pkg/engine": 2, "pkg/probe": 2, "pkg/probe/inside": 2, "pkg/kernel": 2,
 	"pkg/dockerfile": 1,
+	"pkg/policy":     3,
 	"pkg/look":       3, "pkg/render": 3,
 	"pkg/stop":     4,
 	"pkg/watch":    5,
@@ -35,7 +36,7 @@ var floors = map[string]int{
 
 // pure packages judge and print: the same input gives the same output on any
 // machine at any time.
-var pure = []string{"pkg/evidence", "pkg/script", "pkg/dockerfile", "pkg/catalog", "pkg/diagnose", "pkg/render"}
+var pure = []string{"pkg/evidence", "pkg/script", "pkg/dockerfile", "pkg/catalog", "pkg/diagnose", "pkg/policy", "pkg/render"}
 
 // source is one Go file that is no test.
 type source struct {

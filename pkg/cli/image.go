@@ -44,8 +44,7 @@ type trying struct {
 	readyFlags
 	static staticFlags
 	format
-	failWords      []string
-	failOn         failOn
+	policy         policyFlags
 	repeat, atOnce int
 	load, loadExec string
 	clean, quietly bool
@@ -83,14 +82,13 @@ func (t *trying) addFlags(cmd *cobra.Command) {
 	f.IntVar(&t.atOnce, "parallel", 0, "how many images at once (default: two for each processor, four at most)")
 	f.BoolVar(&t.clean, "clean", false, "remove what interrupted runs have left, and do nothing else")
 	f.BoolVarP(&t.quietly, "quiet", "q", false, "no progress")
-	f.StringSliceVar(&t.failWords, "fail-on", []string{"abrupt"}, "from which outcome on the exit code is 1: abrupt, killed or stuck; also unknown, assumed")
+	t.policy.addTo(cmd)
 	f.BoolVar(&t.format.json, "json", false, "print the report as JSON")
 	f.StringVar(&t.format.template, "format", "", "json, or a Go `template` that is applied to each image")
 	t.format.addLooksTo(f)
 	t.format.addReportTo(cmd)
 	t.question.addAddressTo(f, "")
 	completeWords(cmd, "pull", "always", "missing", "never")
-	completeWords(cmd, "fail-on", "abrupt", "killed", "stuck", "unknown", "assumed")
 	completeWords(cmd, "color", "auto", "always", "never")
 	completeWords(cmd, "format", "json")
 	completeWords(cmd, "stop-signal", signalWords()...)
@@ -101,7 +99,7 @@ func (t *trying) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if t.static.only && len(images) == 0 {
+	if t.static.alone() {
 		return exitWithAnswer(t.readAll(cmd.Context(), nil, nil))
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -137,8 +135,8 @@ func (t *trying) check(cmd *cobra.Command, args []string) ([]string, error) {
 		return nil, err
 	}
 	o.Pull, o.Repeat, o.Load, o.LoadExec = t.pull, t.repeat, t.load, t.loadExec
-	if t.failOn, err = parseFailOn(t.failWords); err != nil {
-		return nil, &failure{exitUsage, err}
+	if err := t.policy.check(cmd.Flags()); err != nil {
+		return nil, err
 	}
 	if err := t.format.check(); err != nil {
 		return nil, err
@@ -152,14 +150,13 @@ func (t *trying) check(cmd *cobra.Command, args []string) ([]string, error) {
 		images, o.Spec.Command = args[:dash], args[dash:]
 	}
 	o.Trace = t.Getenv("WHYSTUCK_SOURCES") != "proc"
-	alone, err := t.static.check(images)
-	if err != nil {
+	if images, err = t.static.check(images); err != nil {
 		return nil, err
 	}
 	switch {
 	case t.clean && len(args) > 0:
 		return nil, usagef("--clean takes no images")
-	case !t.clean && len(images) == 0 && !alone:
+	case !t.clean && len(images) == 0 && !t.static.alone():
 		return nil, usagef("usage: whystuck %s; --help says more", cmd.Use)
 	case t.repeat < 1:
 		return nil, usagef("--repeat %d: want a number above 0", t.repeat)
@@ -183,6 +180,7 @@ func (t *trying) tryAll(ctx context.Context, s *smoke.Smoker, images []string) (
 	g.Wait()
 	p.end()
 	report := t.report(s, results)
+	t.policy.mark(&report)
 	code := t.codeOf(report)
 	return code, t.answer(report, &t.format)
 }
@@ -310,11 +308,13 @@ func (t *trying) codeOfOne(c diagnose.Container) int {
 	if c.Observed != nil && c.Observed.Outcome != string(diagnose.Unknown) {
 		c.Verdict = diagnose.Verdict(c.Observed.Outcome)
 	}
-	code := t.failOn.codeOfContainer(&c)
+	code := t.policy.code(&c)
 	for _, f := range c.Findings {
 		switch f.Code {
 		case "WS530", "WS531", "WS532", "WS533":
-			code = worse(code, exitTrouble)
+			if f.Ignored == nil {
+				code = worse(code, exitTrouble)
+			}
 		}
 	}
 	return code

@@ -17,41 +17,56 @@ import (
 type staticFlags struct {
 	only       bool
 	dockerfile string
+	many       bool // the arguments are Dockerfiles
 	target     string
-	file       *smoke.Dockerfile // read by check; nil: none was named
+	files      []*smoke.Dockerfile // read by check
+	images     int
 }
 
 func (s *staticFlags) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&s.only, "static", false, "read the image and do not run it")
 	f.StringVar(&s.dockerfile, "dockerfile", "", "the `file` that the image is built from: findings then name its lines")
+	f.BoolVar(&s.many, "dockerfiles", false, "with --static: the arguments are Dockerfiles, not images")
 	f.StringVar(&s.target, "target", "", "the `stage` of the Dockerfile (default: the last)")
 }
 
-// check reads the Dockerfile. alone: it is all that there is to judge.
-func (s *staticFlags) check(images []string) (alone bool, err error) {
+// alone: there are only Dockerfiles to judge, and no engine is asked.
+func (s *staticFlags) alone() bool { return s.only && s.images == 0 && len(s.files) > 0 }
+
+// check reads the Dockerfiles, and gives the images that are left.
+func (s *staticFlags) check(args []string) (images []string, err error) {
+	names := []string{s.dockerfile}
 	switch {
+	case s.many && (!s.only || s.dockerfile != "" || len(args) == 0):
+		return nil, usagef("--dockerfiles: want --static and the names of Dockerfiles")
+	case s.many:
+		names, args = args, nil
 	case s.target != "" && s.dockerfile == "":
-		return false, usagef("--target names a stage of the Dockerfile: it needs --dockerfile")
+		return nil, usagef("--target names a stage of the Dockerfile: it needs --dockerfile")
 	case s.dockerfile == "":
-		return false, nil
-	case len(images) > 1:
-		return false, usagef("--dockerfile is that of one image: %d are named", len(images))
+		names = nil
+	case len(args) > 1:
+		return nil, usagef("--dockerfile is that of one image: %d are named", len(args))
+	case len(args) == 0 && !s.only:
+		return nil, usagef("--dockerfile without an image reads the file alone: add --static, or name the image that was built of it")
 	}
-	if s.file, err = smoke.ReadDockerfile(s.dockerfile, s.target); err != nil {
-		return false, &failure{exitUsage, err}
+	for _, name := range names {
+		file, err := smoke.ReadDockerfile(name, s.target)
+		if err != nil {
+			return nil, &failure{exitUsage, err}
+		}
+		s.files = append(s.files, file)
 	}
-	if len(images) == 0 && !s.only {
-		return false, usagef("--dockerfile without an image reads the file alone: add --static, or name the image that was built of it")
-	}
-	return len(images) == 0, nil
+	s.images = len(args)
+	return args, nil
 }
 
 // lines is where the image's settings are written, nil when not known.
 func (s *staticFlags) lines() *evidence.Dockerfile {
-	if s.file == nil {
+	if len(s.files) != 1 {
 		return nil
 	}
-	return s.file.Lines()
+	return s.files[0].Lines()
 }
 
 // imageRun are the options of a container that change who is PID 1.
@@ -70,7 +85,9 @@ func (t *trying) readAll(ctx context.Context, e *engine.Engine, images []string)
 	r := t.emptyReport()
 	run := imageRun(&t.options.Spec)
 	if e == nil {
-		r.Containers = append(r.Containers, t.static.file.Judge(run))
+		for _, file := range t.static.files {
+			r.Containers = append(r.Containers, file.Judge(run))
+		}
 	}
 	for _, image := range images {
 		c, err := smoke.Static(ctx, e, image, run, t.static.lines())
@@ -89,6 +106,7 @@ func (t *trying) readAll(ctx context.Context, e *engine.Engine, images []string)
 	if e != nil {
 		r.Host.Engine, r.Host.Sources = e.Describe().Version, e.Sources()
 	}
+	t.policy.mark(&r)
 	return t.codeOf(r), t.answer(r, &t.format)
 }
 

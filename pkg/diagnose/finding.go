@@ -102,6 +102,7 @@ var titles = map[string]struct{ title, severity string }{
 	"WS516": {"the image cannot start its command", SeverityError},
 	"WS517": {"the script ignores the stop signal", SeverityError},
 	"WS518": {"a helper keeps the container alive beside the program", SeverityError},
+	"WS519": {"not as the policy demands", SeverityError},
 	"WS530": {"it ended before it was ready", SeverityError},
 	"WS531": {"it did not become ready", SeverityError},
 	"WS532": {"foretold otherwise than seen: our bug", SeverityError},

@@ -225,6 +225,14 @@ func showArgv(argv []string) string {
 	return bounded("["+strings.Join(quoted, ", ")+"]", 300)
 }
 
+// Unmet is the finding for a demand of a policy that is not met.
+func Unmet(source, field, value, summary string) Finding {
+	f := newFinding("WS519", nil)
+	f.Summary = summary
+	f.Evidence = append(f.Evidence, Evidence{Source: source, Field: field, Value: value, Says: "more than the policy allows"})
+	return f
+}
+
 // name is what a link is called.
 func (l *link) name() string {
 	if l.shell != nil && l.shell.file != "" {

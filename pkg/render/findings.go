@@ -36,7 +36,7 @@ const (
 func (p *page) findings(list []diagnose.Finding, c diagnose.Container) {
 	for _, f := range list {
 		p.line()
-		p.hang("  "+p.s.severity(f.Severity, f.Code)+spaces(titleAt-2-textWidth(f.Code)), titleAt, f.Title)
+		p.hang("  "+p.s.severity(f.Severity, f.Code)+spaces(titleAt-2-textWidth(f.Code)), titleAt, f.Title+ignored(f))
 		if !said(f, c) {
 			p.prose(titleAt, f.Summary)
 		}
@@ -46,6 +46,17 @@ func (p *page) findings(list []diagnose.Finding, c diagnose.Container) {
 		}
 		p.line(spaces(fixAt), p.s.label(pad("more", labelAt)), "whystuck explain ", f.Code)
 	}
+}
+
+// ignored is the policy's word on a finding, "" when it counts.
+func ignored(f diagnose.Finding) string {
+	switch {
+	case f.Ignored == nil:
+		return ""
+	case *f.Ignored == "":
+		return " (ignored)"
+	}
+	return " (ignored: " + *f.Ignored + ")"
 }
 
 // said reports whether the headline, the finding's own title or the process's

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,11 +67,22 @@ func TestCIGolden(t *testing.T) {
 	}
 }
 
+// needXMLLint skips loudly where there is no xmllint, and fails where it is
+// required.
+func needXMLLint(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("xmllint"); err == nil {
+		return
+	}
+	if slices.Contains(strings.Split(os.Getenv("WHYSTUCK_REQUIRE"), ","), "xmllint") {
+		t.Fatal("WHYSTUCK_REQUIRE names xmllint (libxml2-utils), and it is not here")
+	}
+	t.Skip("SKIPPED: needs xmllint (libxml2-utils)")
+}
+
 // TestJUnitSchema asks xmllint, which knows nothing of us.
 func TestJUnitSchema(t *testing.T) {
-	if _, err := exec.LookPath("xmllint"); err != nil {
-		t.Skip("SKIPPED: needs xmllint (libxml2-utils)")
-	}
+	needXMLLint(t)
 	schemas := []string{"testdata/schemas/junit.xsd"}
 	if other := os.Getenv("WHYSTUCK_JUNIT_SCHEMA"); other != "" {
 		schemas = append(schemas, other)
@@ -91,9 +103,7 @@ func TestJUnitSchema(t *testing.T) {
 
 // TestJUnitSchemaRefuses: the schema that says yes to everything proves nothing.
 func TestJUnitSchemaRefuses(t *testing.T) {
-	if _, err := exec.LookPath("xmllint"); err != nil {
-		t.Skip("SKIPPED: needs xmllint (libxml2-utils)")
-	}
+	needXMLLint(t)
 	good := string(printed(t, JUnit, report(killedShell()), Options{}))
 	for _, edit := range [][2]string{{`classname="web"`, ``}, {`time="0.000"`, `time="soon"`}, {`tests="`, `tests="many`}, {`<failure`, `<fail`}} {
 		bad := strings.ReplaceAll(strings.ReplaceAll(good, edit[0], edit[1]), "</failure>", "</"+strings.TrimPrefix(edit[1]+">", "<"))

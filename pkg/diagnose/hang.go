@@ -83,6 +83,8 @@ func (c *inspection) taskHang(p *evidence.Process, t *evidence.Task) *hang {
 	switch t.State {
 	case "D":
 		return c.hangD(p, t)
+	case "R":
+		return c.hangSpin(p, t)
 	case "t":
 		if !tracerHangs(p) {
 			return nil // SIGKILL breaks the stop, and the tracer lets the dead go
@@ -145,6 +147,9 @@ func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
 	}
 	if wait != nil && wait.Topic == "coredump" {
 		h.code = "WS210"
+	}
+	if wait != nil && wait.Topic == "aio" {
+		h.code = "WS220"
 	}
 	killable := catalog.KillableUnknown
 	if wait != nil {

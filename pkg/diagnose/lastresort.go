@@ -33,11 +33,14 @@ func (c *inspection) lastResort(o *outlook) []Finding {
 }
 
 // known reports whether a task waits for something that has a way out, be it one
-// that the report cannot spell (a redacted one has no paths).
+// that the report cannot spell (a redacted one has no paths), or may.
 func (c *inspection) known(p *evidence.Process, t *evidence.Task) bool {
 	w := catalog.LookupWait(t.Stack, wchan(t))
 	if w != nil && slices.Contains([]string{"frozen-fs", "freezer", "fuse", "nfs", "cifs", "9p", "ceph", "coredump", "pidns", "memory", "ptrace", "stopped", "autofs", "vfork"}, w.Topic) {
 		return true
+	}
+	if w != nil && (slow(w) || w.Topic == "aio") && len(c.devices(t)) == 0 {
+		return true // on which device is not known, so nothing is ruled out
 	}
 	_, _, held := c.holder(p, t)
 	return held || onFUSE(t) || c.deviceHangs(t) || tracerHangs(p)

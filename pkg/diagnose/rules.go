@@ -20,9 +20,12 @@ var rules = []rule{
 	(*inspection).ruleStrangers,
 	(*inspection).ruleFrozen,
 	(*inspection).ruleMemory,
+	(*inspection).ruleCoreDump,
+	(*inspection).ruleOutput,
 	(*inspection).ruleSignal,
 	(*inspection).ruleUnheard,
 	(*inspection).ruleSettings,
+	(*inspection).ruleZombies,
 	(*inspection).ruleDefects,
 	(*inspection).ruleEngine,
 }

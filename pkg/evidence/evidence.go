@@ -270,6 +270,9 @@ type Cgroup struct {
 	FrozenV2 *bool `json:"frozen_v2,omitempty"`
 	// FrozenBy is the cgroup (this one or an ancestor) that is set to freeze.
 	FrozenBy string `json:"frozen_by,omitempty"`
+	// PIDs is pids.current: its threads, and its zombies, which cgroup.procs does not
+	// list. nil: not known.
+	PIDs *int `json:"pids,omitempty"`
 }
 
 // Event is one entry of the engine's history of this container.

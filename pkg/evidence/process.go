@@ -36,8 +36,11 @@ type Process struct {
 	UID         []int   `json:"uid,omitempty"`     // real, effective, saved, fs
 	CapEff      *uint64 `json:"cap_eff,omitempty"`
 	// PIDNS is the inode of ns/pid; 0: not read.
-	PIDNS   uint64 `json:"pid_ns,omitempty"`
-	Threads int    `json:"threads"` // of status; Tasks may hold fewer if some could not be read
+	PIDNS uint64 `json:"pid_ns,omitempty"`
+	// Zombies counts its dead children that it has not reaped. They are counted only
+	// where the cgroup has many more tasks than are alive.
+	Zombies int `json:"zombies,omitempty"`
+	Threads int `json:"threads"` // of status; Tasks may hold fewer if some could not be read
 	// Outside: the process is not in the container's cgroup but in its PID
 	// namespace (or a host process named because it holds the target).
 	Outside bool `json:"outside,omitempty"`

@@ -15,6 +15,7 @@ type taskID struct {
 	process, task int
 	pid, tid      int
 	vol, invol    uint64
+	pipe          bool // it writes to a pipe: how long it has is told at once
 }
 
 // secondLook reads the state, the switch counters and the system time of tasks
@@ -33,6 +34,9 @@ func (r *reader) secondLook(ids []taskID, since time.Time) []*evidence.SecondLoo
 			Moved:       s.VolSwitches != id.vol || s.InvolSwitches != id.invol,
 			STicks:      st.STime,
 		}
+		if id.pipe && !out[i].Moved {
+			out[i].SleptMillis = r.slept(id.pid, id.tid)
+		}
 	}
 	return out
 }
@@ -44,7 +48,7 @@ func restlessTasks(procs []evidence.Process) []taskID {
 		for j := range procs[i].Tasks {
 			t := &procs[i].Tasks[j]
 			if restless(t) && len(ids) < maxAgain {
-				ids = append(ids, taskID{i, j, procs[i].PID, t.TID, t.VolSwitches, t.InvolSwitches})
+				ids = append(ids, taskID{i, j, procs[i].PID, t.TID, t.VolSwitches, t.InvolSwitches, t.Wchan != nil && writesPipe(*t.Wchan)})
 			}
 		}
 	}

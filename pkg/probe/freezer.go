@@ -22,6 +22,14 @@ func (r *reader) freezer(g group, lines []procfs.Cgroup) *evidence.Cgroup {
 	if v2 := r.p.sibling("", g.path, lines); v2.path != "" {
 		r.freezerV2(v2, c)
 	}
+	for _, controller := range []string{"pids", ""} {
+		if g := r.p.sibling(controller, g.path, lines); g.path != "" {
+			if n, err := r.number(g.dir + "/pids.current"); err == nil {
+				c.PIDs = &n
+				break
+			}
+		}
+	}
 	return c
 }
 

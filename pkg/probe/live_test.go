@@ -242,8 +242,8 @@ func TestPIDNamespace(t *testing.T) {
 		if target.Kind != evidence.KindPIDNS || target.PID != init.Process.Pid || on(target.HostPIDNS) {
 			t.Fatalf("kind %s, PID %d, want %d, host %v", target.Kind, target.PID, init.Process.Pid, target.HostPIDNS)
 		}
-		if len(target.Processes) != 5 {
-			t.Errorf("%d processes, want tree's four and the guest", len(target.Processes))
+		if p := process(t, target, guest.Process.Pid); !p.Outside || len(target.Processes) != 6 {
+			t.Errorf("%d processes, want tree's four, the guest and its parent outside", len(target.Processes))
 		}
 		if p := process(t, target, joined); p.PPID != guest.Process.Pid || p.Outside {
 			t.Errorf("guest %+v", p)
@@ -268,8 +268,9 @@ func TestContainerByCgroup(t *testing.T) {
 	if got := process(t, target, execd); got.Outside || got.PPID != guest.Process.Pid {
 		t.Errorf("exec'd process %+v", got)
 	}
-	if len(target.Processes) != 2 {
-		t.Errorf("%d processes, want the cgroup's two: nothing warrants a scan", len(target.Processes))
+	// The parent outside alone will reap the exec'd one, and is named.
+	if got := process(t, target, guest.Process.Pid); !got.Outside || len(target.Processes) != 3 {
+		t.Errorf("%d processes, want the cgroup's two and the parent outside: nothing warrants a scan", len(target.Processes))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 func (l *look) finish() {
 	l.passCalls()
 	l.passFreezer()
+	l.passZombies()
 	l.passSignalFDs()
 	l.passAgain()
 	l.passAbout()

@@ -137,10 +137,16 @@ func dying(p *evidence.Process) bool {
 	return p.Flags&pfExiting != 0 || p.State == "Z" || p.State == "X"
 }
 
+// writesPipe tells the wait for a pipe that nobody empties.
+func writesPipe(wchan string) bool {
+	name := bareSymbol(wchan)
+	return name == "pipe_write" || name == "anon_pipe_write"
+}
+
 // restless are the tasks that deserve a second look: D may be a moment's wait
 // for a disk or for ever, R a busy program or a loop in the kernel.
 func restless(t *evidence.Task) bool {
-	return t.State == "D" || t.State == "R" || t.State == "S" && t.Wchan != nil && strings.HasPrefix(*t.Wchan, "request_wait_answer")
+	return t.State == "D" || t.State == "R" || t.State == "S" && t.Wchan != nil && (strings.HasPrefix(*t.Wchan, "request_wait_answer") || writesPipe(*t.Wchan))
 }
 
 // uninterruptible reports whether a thread of p is in D now, as far as is known.

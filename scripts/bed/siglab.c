@@ -14,6 +14,7 @@
 
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -27,6 +28,7 @@
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -545,6 +547,34 @@ static void m_eat(void)
 	forever();
 }
 
+// ---- asynchronous output, outstanding at exit
+
+static void m_aio(void)
+{
+	static char buf[8192] __attribute__((aligned(4096)));
+	aio_context_t ring = 0;
+	int fd = open(path, O_WRONLY | O_CREAT | O_DIRECT, 0600);
+	struct iocb one = {.aio_lio_opcode = IOCB_CMD_PWRITE, .aio_fildes = fd, .aio_buf = (unsigned long)buf, .aio_nbytes = 4096};
+	struct iocb *list[] = {&one};
+	handle(sig, on_exit0, 0);
+	if (fd < 0 || syscall(SYS_io_setup, 4, &ring) != 0 || syscall(SYS_io_submit, ring, 1, list) != 1)
+		exit(3);
+	ready();
+	forever();
+}
+
+// ---- a crash that writes a core dump into the directory -f
+
+static void m_crash(void)
+{
+	if (chdir(path) != 0)
+		exit(3);
+	ready();
+	*(volatile int *)0 = 0;
+}
+
+static void m_child_crash(void) { child = spawn(m_crash); m_exit(); }
+
 // ---- a process that joins the PID namespace of PID -n, as nsenter does
 
 static void join(void)
@@ -665,6 +695,9 @@ static const struct mode {
 	{"thr_write", m_thr_write, "handler: exit 0; a thread writes to -f"},
 	{"child_write", m_child_write, "handler: exit 0; a child writes to -f"},
 	{"eat", m_eat, "handler: exit 0; touches -n megabytes"},
+	{"aio", m_aio, "handler: exit 0; an asynchronous write to -f is outstanding"},
+	{"crash", m_crash, "crashes in the directory -f"},
+	{"child_crash", m_child_crash, "handler: exit 0; a child crashes in the directory -f"},
 	{"join", m_join, "has a child in the PID namespace of PID -n"},
 	{"join_hold", m_join_hold, "the same, and never waits for it"},
 	{"trace", m_trace, "traces PID -n, passes its signals on"},

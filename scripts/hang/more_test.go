@@ -2,10 +2,12 @@ package hang
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,16 +29,79 @@ func moreScenes() []scene {
 		{name: "loop-frozen", run: []string{"-v", "DIR:/data", "lab", "-f", "/data/file", "direct"}, prepare: loopOnLoop, after: freezeBelow, docker: commands[1:2], fix: "fsfreeze -u",
 			before: said{stuck, "likely", "WS214", []string{"DEVICE", "its kernel thread", "the file system is frozen", "fsfreeze -u DIR-below"}},
 			dead:   said{stuck, "certain", "WS214", nil}},
+		// A core dump into a directory whose server does not answer.
+		{name: "core", run: []string{"--ulimit", "core=-1", "-v", "DIR:/mnt", "lab", "-f", "/mnt", "crash"}, prepare: silentFUSE, docker: commands[:1], fix: "/abort",
+			before: said{stuck, anyhow, "WS210", []string{"CoreDumping 1", "--ulimit core=0"}}, dead: said{stuck, "certain", "WS210", []string{"CoreDumping 1"}}},
+		// Nothing of it is to be seen before.
+		{name: "aio", run: slow("aio"), prepare: loopFile, docker: commands[1:2], race: commands[1:2], free: liftLimit,
+			before: said{"", anyhow, "", nil}, dead: said{stuck, "certain", "WS220", []string{"exit_aio"}}},
+		// A log server that takes the connection and reads nothing.
+		{name: "ok-log", killable: true, run: []string{"--log-driver", "syslog", "--log-opt", "syslog-address=tcp://DEVICE", "lab", "flood"}, prepare: deafLog,
+			before: said{"", anyhow, "WS221", []string{"syslog", "mode=non-blocking"}}},
+		{name: "ok-zombies", killable: true, run: []string{"lab", "-n", "60", "zombies"}, docker: commands[1:2],
+			before: said{diagnose.Killed, anyhow, "WS222", []string{"60 zombies", "--init"}}},
 		{name: "oom-disabled", run: eat, eases: "docker update",
 			before: said{diagnose.Killed, sure, "WS216", []string{"under_oom 1", "docker update --memory", "memory.oom_control"}}},
 		{name: "ok-oom-disabled", killable: true, run: eat, docker: commands[:1], before: said{diagnose.Killed, sure, "WS216", nil}},
 	}
 }
 
+// deafLog listens and never reads.
+func deafLog(t *testing.T, _ *lab, p *played) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var taken []net.Conn
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.(*net.TCPConn).SetReadBuffer(4096)
+			mu.Lock()
+			taken = append(taken, c)
+			mu.Unlock()
+		}
+	}()
+	p.heal = append(p.heal, func() {
+		_ = l.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range taken {
+			_ = c.Close()
+		}
+	})
+	p.device = l.Addr().String()
+}
+
+// liftLimit lifts the write limit of the container's cgroup, which the dead init has
+// left: it is found by the container's id.
+func liftLimit(p *played) error {
+	files, err := filepath.Glob("/sys/fs/cgroup/blkio/*/" + p.before.ID + "/blkio.throttle.write_bps_device")
+	if err != nil || len(files) != 1 {
+		return fmt.Errorf("found %v, %v", files, err)
+	}
+	data, err := os.ReadFile(files[0])
+	if err != nil {
+		return err
+	}
+	number, _, _ := strings.Cut(string(data), " ")
+	return os.WriteFile(files[0], []byte(number+" 0"), 0o600)
+}
+
 // loopDevice is ext4 with the name of its device.
 func loopDevice(t *testing.T, l *lab, p *played) {
 	ext4(t, l, p)
 	p.device = deviceOf(t, p.dir)
+}
+
+// loopFile has a file in it: what is written over is written asynchronously.
+func loopFile(t *testing.T, l *lab, p *played) {
+	loopDevice(t, l, p)
+	sh(t, "dd if=/dev/zero of="+p.dir+"/file bs=8192 count=1 conv=fsync 2>&1; sync -f "+p.dir)
 }
 
 func deviceOf(t *testing.T, dir string) string {

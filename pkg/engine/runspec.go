@@ -87,7 +87,7 @@ func (s *Spec) make() (*made, error) {
 	}
 	if s.LogBytes > 0 {
 		m.host.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{
-			"max-size": fmt.Sprint(s.LogBytes), "max-file": "1"}}
+			"max-size": fmt.Sprint(s.LogBytes)}} // max-file is 1 then
 	}
 	return m, errors.Join(s.mounts(m), s.ports(m), s.resources(m), s.security(m), s.ofPlatform(m))
 }

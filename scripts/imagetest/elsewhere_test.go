@@ -80,7 +80,14 @@ func engineElsewhere(t *testing.T) string {
 	address := "tcp://" + free.Addr().String()
 	_ = free.Close()
 	dir := t.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\nexec unshare --pid --fork --kill-child=TERM --mount-proc %s -H %s --tls=false \"$@\"\n", dockerd, address)
+	// unshare itself takes no SIGTERM; its child, the engine, is told by the shell.
+	script := fmt.Sprintf(`#!/bin/sh
+unshare --pid --fork --kill-child --mount-proc %s -H %s --tls=false "$@" &
+unshare=$!
+trap 'kill $(cat /proc/$unshare/task/$unshare/children)' TERM
+wait $unshare
+wait $unshare
+`, dockerd, address)
 	if err := os.WriteFile(filepath.Join(dir, "dockerd"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -82,9 +82,16 @@ func pictures() []picture {
 	}
 }
 
-// TestImages runs each image by itself, then all of them at once.
-func TestImages(t *testing.T) {
+// TestHere has one engine for all that needs no other.
+func TestHere(t *testing.T) {
 	l := newLab(t)
+	t.Run("images", l.testImages)
+	t.Run("run", l.testRun)
+	t.Run("life", l.testLife)
+}
+
+// testImages runs each image by itself, then all of them at once.
+func (l *lab) testImages(t *testing.T) {
 	all := pictures()
 	for _, p := range all {
 		l.image(t, p.name, p.file...)

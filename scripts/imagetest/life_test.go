@@ -13,10 +13,9 @@ import (
 	"time"
 )
 
-// TestLife: nothing is left behind, however a run ends.
-func TestLife(t *testing.T) {
-	l := newLab(t)
-	l.image(t, "app", `VOLUME /data`, `ENTRYPOINT ["/siglab", "default"]`)
+// testLife: nothing is left behind, however a run ends.
+func (l *lab) testLife(t *testing.T) {
+	l.image(t, "long", `VOLUME /data`, `ENTRYPOINT ["/siglab", "default"]`)
 	t.Run("interrupted", l.interrupted)
 	t.Run("killed", l.killed)
 	t.Run("hung", l.hung)
@@ -74,7 +73,7 @@ func interrupts() int {
 	if n, err := strconv.Atoi(os.Getenv("WHYSTUCK_INTERRUPTS")); err == nil && n > 0 {
 		return n
 	}
-	return 8
+	return 6
 }
 
 // interrupted: at any moment, by Ctrl-C, a terminal's end or a CI job's SIGTERM.
@@ -85,7 +84,7 @@ func (l *lab) interrupted(t *testing.T) {
 		sig := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}[i%3]
 		// A run takes some 6 s: two images, 1 s to settle, 3 s to stop.
 		after := time.Duration(i)*4500*time.Millisecond/time.Duration(n) + rand.N(300*time.Millisecond)
-		s := l.start(t, "--stop-timeout", "3", "app", "app")
+		s := l.start(t, "--stop-timeout", "3", "long", "long")
 		time.Sleep(after)
 		if len(l.ours(t)) > 0 {
 			seen++
@@ -111,16 +110,16 @@ func (l *lab) interrupted(t *testing.T) {
 // killed: SIGKILL leaves strays, which the next run names and --clean removes; a
 // run that lives is left alone.
 func (l *lab) killed(t *testing.T) {
-	s := l.start(t, "--ready-after", "60s", "app")
+	s := l.start(t, "--ready-after", "60s", "long")
 	l.waitFor(t, 1)
 	s.signal(syscall.SIGKILL)
 	s.wait(t, 5*time.Second)
 	if n := len(l.ours(t)); n != 1 {
 		t.Fatalf("%d containers are left, want the stray", n)
 	}
-	live := l.start(t, "--ready-after", "60s", "app")
+	live := l.start(t, "--ready-after", "60s", "long")
 	ids := l.waitFor(t, 2)
-	a := l.whystuck(t, "--settle", "100ms", "--stop-timeout", "0", "app")
+	a := l.whystuck(t, "--settle", "100ms", "--stop-timeout", "0", "long")
 	if !strings.Contains(a.stderr, "interrupted runs have left 1 container") || !strings.Contains(a.stderr, "whystuck image --clean") {
 		t.Errorf("the next run says %q", a.stderr)
 	}
@@ -158,7 +157,7 @@ func (l *lab) waitFor(t *testing.T, n int) []string {
 // hung: the engine is stopped (SIGSTOP) while a container is there. The run ends in
 // time and says what it could not do; later --clean does it.
 func (l *lab) hung(t *testing.T) {
-	s := l.start(t, "--stop-timeout", "1", "--ready-after", "2s", "app")
+	s := l.start(t, "--stop-timeout", "1", "--ready-after", "2s", "long")
 	l.waitFor(t, 1)
 	d := l.d.PID()
 	if err := syscall.Kill(d, syscall.SIGSTOP); err != nil {
@@ -177,7 +176,7 @@ func (l *lab) hung(t *testing.T) {
 		t.Errorf("it took %s after Ctrl-C", took)
 	}
 	// A run that is begun now has no engine.
-	fresh := l.start(t, "app")
+	fresh := l.start(t, "long")
 	fresh.wait(t, 10*time.Second)
 	if fresh.code != 4 {
 		t.Errorf("without an engine: exit code %d\n%s", fresh.code, fresh.err.String())

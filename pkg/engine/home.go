@@ -71,9 +71,17 @@ func (e *Engine) learn(h *home) {
 // searchHome gives nil where the engine is not known and no options say it.
 func (e *Engine) searchHome(trouble string, how effort) *home {
 	h := e.engineHome(trouble, how)
-	if e.opt.DataRoot == "" && e.opt.ExecRoot == "" {
-		return h
+	if e.opt.DataRoot != "" || e.opt.ExecRoot != "" {
+		h = e.orderedHome(h)
 	}
+	if how == thorough {
+		h.learnFromShims(e.opt.ProcRoot)
+	}
+	return h
+}
+
+// orderedHome is h with the directories that the user has named.
+func (e *Engine) orderedHome(h *home) *home {
 	if h == nil || h.fs.root != nil {
 		// The user's paths are as the user sees them, not as an engine in a mount
 		// namespace of its own does.
@@ -99,7 +107,7 @@ func (e *Engine) engineHome(trouble string, how effort) *home {
 	dead := trouble == troubleRefused || trouble == troubleGone
 	if dead && isDefaultSocket(e.at.socket) {
 		h := &home{}
-		h.configure(nil, defaultConfigFile, "/var/lib/docker", "/var/run/docker")
+		h.configure(unitCommand(unitDirs), defaultConfigFile, "/var/lib/docker", "/var/run/docker")
 		return h
 	}
 	return nil

@@ -59,6 +59,9 @@ func (l *lab) dockerdKilled(t *testing.T) {
 	if a.PID != pid {
 		t.Errorf("PID %d, want %d", a.PID, pid)
 	}
+	if half := l.ask(t, l.own, "web", roots[:2]...); half.PID != pid || half.Verdict != diagnose.Stuck {
+		t.Errorf("by its data root alone: PID %d, %s", half.PID, half.Verdict)
+	}
 	stop := l.later(l.own, "stop", "web")
 	stop.returns(t, 5*time.Second)
 	if c := a.Stop.Command; !c.Returns || c.ExitStatus == nil || *c.ExitStatus != stop.code || c.Error == nil || !strings.Contains(stop.message, *c.Error) {
@@ -131,8 +134,14 @@ func (l *lab) containerdKilled(t *testing.T) {
 		t.Errorf("with containerd away: %s", s)
 	}
 	heal()
+	// The shim gives up telling of the exit after five tries: it may be lost.
 	if !eventually(15*time.Second, func() bool { return l.state(t, l.own, "web") == "exited 137" }) {
-		t.Errorf("after the way out: %s", l.state(t, l.own, "web"))
+		l.ask(t, l.own, "web").wants(t, diagnose.Ghost, []string{"WS301"})
+		again := l.later(l.own, "stop", "web")
+		again.returns(t, 40*time.Second)
+	}
+	if s := l.state(t, l.own, "web"); !strings.HasPrefix(s, "exited") {
+		t.Errorf("after the way out: %s", s)
 	}
 	l.row(t, a, stop.sums()+", "+kill.sums())
 }

@@ -1,0 +1,144 @@
+package diagnose
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// partIn is a part of the engine whose process is in a state; one in D has slept
+// there over two looks.
+func partIn(role string, pid int, state string) evidence.Part {
+	p := proc{pid: pid, state: state}.build()
+	if state == "D" {
+		ms := 8000
+		p.Tasks[0].Again = &evidence.SecondLook{AfterMillis: 30, State: "D", SleptMillis: &ms}
+		p.Tasks[0].Stack = []string{"percpu_rwsem_wait", "mnt_want_write", "do_mkdirat"}
+	}
+	return evidence.Part{Role: role, PID: pid, Process: &p}
+}
+
+// TestCauses: what stands between the docker command and the container, one fault
+// at a time, and none.
+func TestCauses(t *testing.T) {
+	shim := partIn(evidence.RoleShim, 90, "S")
+	runc := proc{pid: 95, ppid: 90, state: "D"}.build()
+	runc.Comm = "runc"
+	runc.Tasks = partIn("", 95, "D").Process.Tasks
+	locked := func(s *evidence.Snapshot) { s.Targets[0].Container.InspectTrouble = evidence.GapTimeout }
+	engine := func(s *evidence.Snapshot, trouble string, parts ...evidence.Part) {
+		s.Host.Engine.Trouble, s.Host.Engine.Parts = trouble, parts
+	}
+	daemon := func(state string) evidence.Part { return partIn(evidence.RoleDaemon, 50, state) }
+	for _, c := range []struct {
+		name    string
+		change  func(*evidence.Snapshot)
+		code    string // "" for none
+		verdict Verdict
+		returns bool
+	}{
+		{"nothing", func(s *evidence.Snapshot) { engine(s, "", daemon("S"), partIn(evidence.RoleContainerd, 60, "S")) }, "", Killed, true},
+		{"dockerd writes to a disk", func(s *evidence.Snapshot) { engine(s, "", daemon("D")) }, "", Killed, true},
+		{"dockerd down", func(s *evidence.Snapshot) { engine(s, "refused") }, "WS309", Stuck, true},
+		{"dockerd stopped", func(s *evidence.Snapshot) { engine(s, "timeout", daemon("T")) }, "WS310", Stuck, false},
+		{"dockerd traced", func(s *evidence.Snapshot) { engine(s, "timeout", daemon("t")) }, "WS310", Stuck, false},
+		{"dockerd in D", func(s *evidence.Snapshot) { engine(s, "timeout", daemon("D")) }, "WS311", Stuck, false},
+		{"dockerd busy", func(s *evidence.Snapshot) { engine(s, "timeout", daemon("R")) }, "WS304", Stuck, false},
+		{"containerd down", func(s *evidence.Snapshot) {
+			engine(s, "", daemon("S"), evidence.Part{Role: evidence.RoleContainerd, Trouble: "refused"})
+		}, "WS312", Ghost, true},
+		{"containerd stopped", func(s *evidence.Snapshot) { engine(s, "", daemon("S"), partIn(evidence.RoleContainerd, 60, "T")) }, "WS313", Stuck, false},
+		{"shim stopped", func(s *evidence.Snapshot) { s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "T")} }, "WS314", Stuck, false},
+		{"shim in D", func(s *evidence.Snapshot) {
+			locked(s)
+			s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "D")}
+		}, "WS315", Stuck, false},
+		{"shim in D for a moment", func(s *evidence.Snapshot) { s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "D")} }, "", Killed, true},
+		{"runc in D", func(s *evidence.Snapshot) {
+			locked(s)
+			shim.Below = []evidence.Process{runc}
+			s.Targets[0].Shims = []evidence.Part{shim}
+		}, "WS319", Stuck, false},
+		{"lock held, nobody knows by whom", locked, "WS303", Stuck, false},
+		{"two shims", func(s *evidence.Snapshot) {
+			s.Targets[0].ShimsSought = true
+			s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "S"), partIn(evidence.RoleShim, 91, "S")}
+		}, "WS317", Killed, true},
+		{"a shim and its cleaner", func(s *evidence.Snapshot) {
+			s.Targets[0].ShimsSought = true
+			s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "S"), partIn(evidence.RoleCleaner, 91, "S")}
+		}, "", Killed, true},
+		{"no shim", func(s *evidence.Snapshot) { s.Targets[0].ShimsSought = true }, "WS316", Unknown, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := snapshot(proc{pid: 100, ppid: 90, ns: 1, call: "pause"})
+			s.Host.Engine = &evidence.Engine{Name: "docker", Version: "20.10.24", Endpoint: "unix:///var/run/docker.sock"}
+			c.change(s)
+			r := Judge(s, Options{})
+			got := r.Containers[0]
+			codes := ""
+			for _, f := range slices.Concat(r.Host.Findings, got.Findings) {
+				if f.Code > "WS300" && f.Code < "WS330" {
+					codes += f.Code
+				}
+			}
+			if codes != c.code || got.Verdict != c.verdict || got.Stop.Command.Returns != c.returns {
+				t.Errorf("%s %s, returns %v (%s); want %s %s, returns %v", got.Verdict, codes, got.Stop.Command.Returns, got.Headline, c.verdict, c.code, c.returns)
+			}
+			if got.Kill == nil || got.Rm == nil || got.Kill.Command.Returns != c.returns || got.Rm.Command.Returns != c.returns {
+				t.Errorf("kill %+v, rm %+v", got.Kill, got.Rm)
+			}
+		})
+	}
+}
+
+// A shim that stays after the end is told once it is old; one that is just going
+// is not.
+func TestLeftShim(t *testing.T) {
+	for age, want := range map[float64]bool{100: true, 3: false} {
+		s := snapshot(proc{pid: 100, ns: 1})
+		k := s.Targets[0].Container
+		code := 255
+		k.Status, k.ExitCode = "exited", &code
+		shim := proc{pid: 90, startedSecsAgo: age}.build()
+		s.Targets[0].Processes, s.Targets[0].ShimsSought = nil, true
+		s.Targets[0].Shims = []evidence.Part{{Role: evidence.RoleShim, PID: 90, Process: &shim}}
+		got := Judge(s, Options{}).Containers[0]
+		if has := slices.ContainsFunc(got.Findings, func(f Finding) bool { return f.Code == "WS318" }); has != want || got.Verdict != NotRunning {
+			t.Errorf("%v s old: %v, %s", age, has, got.Verdict)
+		}
+	}
+}
+
+// Passing states are accused only when a second question found them again.
+func TestPassingStates(t *testing.T) {
+	for _, status := range []string{"removing", "running", "created"} {
+		for _, moved := range []bool{false, true} {
+			s := snapshot(proc{pid: 100, ns: 1})
+			s.Targets[0].Processes, s.Targets[0].Container.Status = nil, status
+			s.Targets[0].Identity.Alive = false
+			ms := 1100
+			s.Targets[0].StayedMillis, s.Targets[0].Moved = &ms, moved
+			got := Judge(s, Options{}).Containers[0]
+			accused := slices.ContainsFunc(got.Findings, func(f Finding) bool { return strings.HasPrefix(f.Code, "WS3") })
+			if accused == moved {
+				t.Errorf("%s, moved %v: %s %s", status, moved, got.Verdict, got.Headline)
+			}
+		}
+	}
+}
+
+// What goes into a command is a number of ours, and no word from elsewhere.
+func TestCauseCommands(t *testing.T) {
+	s := snapshot(proc{pid: 100, ns: 1, call: "pause"})
+	s.Host.Engine = &evidence.Engine{Name: "docker", Endpoint: "unix:///tmp/x; rm -rf /", Trouble: "refused"}
+	for _, f := range Judge(s, Options{}).Host.Findings {
+		for _, x := range f.Fixes {
+			if strings.Contains(x.Command, "rm -rf") {
+				t.Errorf("a command with a foreign word: %s", x.Command)
+			}
+		}
+	}
+}

@@ -2,8 +2,10 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
+	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
 // elsewhere: the PID is not of this kernel.
@@ -26,6 +28,13 @@ func shimCommand(id string) string {
 	return fmt.Sprintf("ps -eo pid,stat,args | grep '[c]ontainerd-shim.*%s'", bounded(id, 12))
 }
 
+// unread: the process is there, and what it is did not come in time. On a host
+// that is slow beyond all deadlines, that is not the same as gone.
+func (c *inspection) unread() bool {
+	i := c.t.Identity
+	return c.root == nil && i != nil && i.Alive && !i.Vanished && slices.ContainsFunc(c.t.Gaps, func(g evidence.Gap) bool { return g.Kind == evidence.GapTimeout })
+}
+
 // gone: the engine says running, and there is no such process.
 func (c *inspection) gone(out *Container) {
 	out.Verdict, out.Confidence, out.Layer = Ghost, Certain, LayerEngine
@@ -35,9 +44,12 @@ func (c *inspection) gone(out *Container) {
 		out.Headline = "it ended while it was being looked at: look again"
 		return
 	}
-	if c.t.Container == nil {
+	if c.t.Container == nil || c.unread() {
 		out.Verdict, out.Confidence = Unknown, Assumed
 		out.Headline = "it could not be read"
+		if c.unread() {
+			out.Headline = fmt.Sprintf("process %d could not be read in time", c.t.PID)
+		}
 		return
 	}
 	if c.t.PID == 0 {

@@ -64,7 +64,7 @@ func (c *inspection) locked() *cause {
 			return daemonStuck(in, &hangs[0], d).shows(c.lockFact()...)
 		}
 	}
-	if c.root == nil && c.wasRunning() {
+	if c.root == nil && c.wasRunning() && !c.unread() {
 		return c.exitHeld()
 	}
 	return newCause("WS303", LayerShim, endsNever, Likely,

@@ -211,6 +211,9 @@ func TestEngineStates(t *testing.T) {
 		{"exited", func(s *evidence.Snapshot) { s.Targets[0].Container.Status, s.Targets[0].Processes = "exited", nil }, NotRunning, false},
 		{"exited, and a process lives", func(s *evidence.Snapshot) { s.Targets[0].Container.Status = "exited" }, Ghost, false},
 		{"running, no such process", func(s *evidence.Snapshot) { s.Targets[0].Identity.Alive, s.Targets[0].Processes = false, nil }, Ghost, true},
+		{"running, not read in time", func(s *evidence.Snapshot) {
+			s.Targets[0].Processes, s.Targets[0].Gaps = nil, []evidence.Gap{{Path: "/proc/100/status", Kind: evidence.GapTimeout}}
+		}, Unknown, false},
 		{"forgotten", func(s *evidence.Snapshot) { s.Targets[0].Kind = evidence.KindOrphan }, Ghost, false},
 		{"not of this kernel", func(s *evidence.Snapshot) { s.Targets[0].Identity.Here = false }, Unknown, false},
 		{"inspect hangs", func(s *evidence.Snapshot) {

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,8 +14,12 @@ import (
 // lane lets one job at a time go on beside the loop and collects the next one.
 type lane struct {
 	busy bool
-	ids  []string
+	now  []string // what is being done
+	ids  []string // what waits
 }
+
+// has: something is being done for an id, or waits for that.
+func (l *lane) has(id string) bool { return slices.Contains(l.now, id) || slices.Contains(l.ids, id) }
 
 // inspectors is how many containers are inspected at a time, few: dockerd has
 // others to serve.

@@ -16,13 +16,12 @@ func (m *Machine) Tick(now Moment) {
 			if !ok || next.at > now.Mono {
 				break
 			}
+			s.did(next.what)
 			if next.what == stepLook {
-				s.looked++
 				m.looks = append(m.looks, c.ID)
-				continue
+			} else {
+				m.tell(m.overrun(c, s, now))
 			}
-			s.told = next.what
-			m.tell(m.overrun(c, s, now))
 		}
 	}
 }

@@ -98,8 +98,6 @@ func (w *Watcher) tellSilent(ctx context.Context) {
 		if len(names) == 0 {
 			return
 		}
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-		defer cancel()
 		report = w.judge(ctx, w.quick, engine.Query{Names: names})
 	}, func() {
 		now := w.now()

@@ -36,11 +36,14 @@ func (w *Watcher) hold(r Report, now Moment) {
 	h := &held{report: &r}
 	switch {
 	case r.Kind == KindOverrun:
-		h.id, h.lookAt, h.until = r.Container.ID, now.Mono, now.Mono+tellBy
-		if *r.Stage == StageTimeout {
-			h.lookAt += dieFirst
-		}
 		r.SilentSeconds = w.silence(now)
+		h.until = now.Mono + tellBy
+		switch {
+		case *r.Stage == StageTimeout:
+			h.id, h.lookAt = r.Container.ID, now.Mono+dieFirst
+		case w.early.has(r.Container.ID):
+			h.id = r.Container.ID // the look that was begun in time
+		}
 	case r.Container != nil:
 		for _, other := range w.held {
 			if other.id == r.Container.ID {
@@ -97,11 +100,12 @@ func (w *Watcher) earlyLooks(ctx context.Context) {
 	}
 	n := min(batch, len(w.early.ids))
 	ids := w.early.ids[:n]
-	w.early.ids, w.early.busy = w.early.ids[n:], true
-	w.lookAt(ctx, ids, look.Deadline, func(seen map[string]*diagnose.Container, note string, at Moment) {
-		w.early.busy = false
+	w.early.now, w.early.ids, w.early.busy = ids, w.early.ids[n:], true
+	w.lookAt(ctx, ids, func(seen map[string]*diagnose.Container, note string, at Moment) {
+		w.early.now, w.early.busy = nil, false
 		for _, id := range ids {
 			w.machine.Diagnosed(id, seen[id], note, at)
+			w.attach(id)
 		}
 	})
 }
@@ -122,7 +126,7 @@ func (w *Watcher) lateLooks(ctx context.Context, now Moment) {
 		return
 	}
 	w.late.busy = true
-	w.lookAt(ctx, ids, tellBy, func(seen map[string]*diagnose.Container, note string, at Moment) {
+	w.lookAt(ctx, ids, func(seen map[string]*diagnose.Container, note string, at Moment) {
 		w.late.busy = false
 		for _, id := range ids {
 			w.machine.Diagnosed(id, seen[id], note, at)
@@ -143,27 +147,26 @@ func (w *Watcher) attach(id string) {
 
 // lookAt takes one look at some containers beside the loop. An engine that is
 // known to be silent is asked with short deadlines, and its files answer.
-func (w *Watcher) lookAt(ctx context.Context, ids []string, limit time.Duration, done func(map[string]*diagnose.Container, string, Moment)) {
+func (w *Watcher) lookAt(ctx context.Context, ids []string, done func(map[string]*diagnose.Container, string, Moment)) {
 	e := w.engine
-	if w.health.isSilent {
+	if w.health.failing {
 		e = w.quick
 	}
 	var report diagnose.Report
 	at := w.now()
-	w.beside(ctx, func() {
-		ctx, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		report = w.judge(ctx, e, engine.Query{Names: ids})
-	}, func() {
+	w.beside(ctx, func() { report = w.judge(ctx, e, engine.Query{Names: ids}) }, func() {
 		seen := map[string]*diagnose.Container{}
+		if w.now().Mono-at.Mono >= look.Deadline {
+			// A look that was cut off takes what it did not get to for missing.
+			done(seen, fmt.Sprintf("the look did not come to its end within %s", look.Deadline), at)
+			return
+		}
 		for i := range report.Containers {
 			seen[report.Containers[i].ID] = &report.Containers[i]
 		}
 		note := ""
 		if len(report.Errors) > 0 {
 			note = report.Errors[0].Message
-		} else if len(seen) == 0 {
-			note = fmt.Sprintf("the look did not come to an end within %s", limit)
 		}
 		done(seen, note, at)
 	})

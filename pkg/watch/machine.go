@@ -144,7 +144,7 @@ func (m *Machine) signalled(c *container, e engine.Event, now Moment) {
 	}
 	s := c.stop
 	switch {
-	case e.Signal == evidence.SIGKILL && s != nil && m.isStop(c, s, e) && s.told != StageNever:
+	case e.Signal == evidence.SIGKILL && s != nil && m.isStop(c, s, e) && (s.told != StageNever || s.killed == nil):
 		m.sigkill(s, e, now)
 	case e.Signal == evidence.SIGKILL || e.Signal == 0:
 		if s == nil || s.command == CommandSignal || s.told == StageNever {

@@ -346,6 +346,35 @@ func TestEarlyLooks(t *testing.T) {
 	if ids := b.Looks(); len(ids) != 0 {
 		t.Errorf("looked at again: %q", ids)
 	}
+	// After SIGKILL each stage has its own, begun before its time.
+	b.event("kill", "a", 9)
+	for _, at := range []time.Duration{7500 * time.Millisecond, 5 * time.Second} {
+		b.pass(at - time.Millisecond)
+		if ids := b.Looks(); len(ids) != 0 {
+			t.Errorf("looked too early: %q", ids)
+		}
+		b.pass(time.Millisecond)
+		if ids := b.Looks(); !slices.Equal(ids, []string{"a"}) {
+			t.Errorf("no look before the stage: %q", ids)
+		}
+	}
+}
+
+// The shim is stopped for a while: the engine's SIGKILL comes when the stop has
+// long been told as one that does not end. It is the same stop.
+func TestSIGKILLAfterNever(t *testing.T) {
+	b := newBench()
+	b.running("a", ptr(2), "")
+	b.event("kill", "a", 15)
+	b.pass(time.Second)
+	b.Diagnosed("a", &diagnose.Container{ID: "a", Verdict: diagnose.Stuck, Processes: make([]diagnose.Process, 1)}, "", b.now)
+	b.pass(time.Minute)
+	b.event("kill", "a", 9)
+	b.event("die", "a", 137)
+	b.wants(t, "overrun stop assumed-timeout", "overrun stop timeout+10", "overrun stop never", "ended stop stuck 137")
+	if text := b.all[2].Headline; !strings.Contains(text, "does not return") {
+		t.Error(text)
+	}
 }
 
 // The waiting goes by the monotonic clock, and so does the length of a stop in

@@ -37,7 +37,8 @@ type stopping struct {
 	hopeless bool   // the diagnosis says that it will not end, SIGKILL seen or not
 	untold   *Report
 
-	looked    int // early looks asked for
+	looked    int    // looks asked for before the timeout
+	ahead     string // the stage for which a look was asked for
 	diagnosis *diagnose.Container
 	diagnosed time.Duration // after began
 	note      string
@@ -57,15 +58,40 @@ const stepLook = "look"
 const (
 	earlyLook = time.Second
 	lastLook  = 400 * time.Millisecond // before the timeout
+	lookAhead = 2500 * time.Millisecond
 )
 
 // next is what comes next; false: nothing but its end.
 func (s *stopping) next() (step, bool) {
+	stage, ok := s.stage()
+	if !ok {
+		return step{}, false
+	}
+	if at, ok := s.lookBefore(stage); ok {
+		return step{at, stepLook}, true
+	}
+	return stage, true
+}
+
+// did notes that a step was taken.
+func (s *stopping) did(what string) {
+	if what != stepLook {
+		s.told = what
+		return
+	}
+	s.looked++
+	if stage, ok := s.stage(); ok {
+		s.ahead = stage.what
+	}
+}
+
+// stage is the next stage to tell.
+func (s *stopping) stage() (step, bool) {
 	switch {
 	case s.command == CommandSignal || s.told == StageNever:
 		return step{}, false
 	case s.killed == nil:
-		return s.beforeKill()
+		return s.stageBeforeKill()
 	}
 	base, end := s.killed.Mono, stopEnds
 	if s.command == CommandKill {
@@ -83,39 +109,47 @@ func (s *stopping) next() (step, bool) {
 	return step{base + end + giveUp, StageNever}, true
 }
 
-// beforeKill is what comes next while only the stop signal has been sent.
-func (s *stopping) beforeKill() (step, bool) {
-	from := s.began.Mono
-	limit := s.timeout
-	if limit < 0 {
-		limit = foreverIs
-	}
-	if s.told == "" {
-		if at, ok := s.nextLook(limit); ok {
-			return step{from + at, stepLook}, true
-		}
-		if s.timeout < 0 {
-			return step{from + limit, StageNever}, true
-		}
-		return step{from + limit + slack, StageAssumed}, true
-	}
-	if !s.hopeless { // a longer timeout, or docker kill with the stop signal: it may take its time
+// stageBeforeKill is the next stage while only the stop signal has been sent.
+func (s *stopping) stageBeforeKill() (step, bool) {
+	from := s.began.Mono + s.limit()
+	switch {
+	case s.told == "" && s.timeout < 0:
+		return step{from, StageNever}, true
+	case s.told == "":
+		return step{from + slack, StageAssumed}, true
+	case !s.hopeless: // a longer timeout, or docker kill with the stop signal: it may take its time
 		return step{}, false
+	case s.told == StageAssumed:
+		return step{from + afterKill, StageTimeout10}, true
 	}
-	if s.told == StageAssumed {
-		return step{from + limit + afterKill, StageTimeout10}, true
-	}
-	return step{from + limit + stopEnds + giveUp, StageNever}, true
+	return step{from + stopEnds + giveUp, StageNever}, true
 }
 
-// nextLook is when it is to be looked at before its timeout, twice at most.
-func (s *stopping) nextLook(limit time.Duration) (time.Duration, bool) {
+// limit is when a stop without SIGKILL is told of.
+func (s *stopping) limit() time.Duration {
+	if s.timeout < 0 {
+		return foreverIs
+	}
+	return s.timeout
+}
+
+// lookBefore is when a look has to begin, so that it has come to its end when a
+// stage is told. Before the timeout there are two, since SIGKILL takes away what
+// there is to see, and comes earlier where a shorter timeout was asked for.
+func (s *stopping) lookBefore(stage step) (time.Duration, bool) {
+	switch {
+	case stage.what == StageTimeout10, stage.what == StageNever && s.told != "":
+		return stage.at - lookAhead, s.ahead != stage.what
+	case s.killed != nil || s.told != "":
+		return 0, false
+	}
+	from, limit := s.began.Mono, s.limit()
 	early, last := min(earlyLook, limit/2), limit-lastLook
 	switch {
 	case s.looked == 0:
-		return early, true
+		return from + early, true
 	case s.looked == 1 && last > early+lastLook:
-		return last, true
+		return from + last, true
 	}
 	return 0, false
 }

@@ -34,6 +34,9 @@ func overrunWords(r *Report) string {
 	if *r.Command == CommandStop && *r.TimeoutSeconds < 0 {
 		return fmt.Sprintf("still runs %s after %s, and SIGKILL will never come: its stop timeout is -1", span(r.AfterSeconds), sent(r))
 	}
+	if *r.Command == CommandStop && r.SIGKILLAfter == nil {
+		return fmt.Sprintf("still runs %s after %s, and no SIGKILL has come: docker stop does not return", span(r.AfterSeconds), sent(r))
+	}
 	return fmt.Sprintf("docker %s has given up after %s, and it still runs", *r.Command, span(r.AfterSeconds))
 }
 
@@ -55,7 +58,7 @@ func endedWords(r *Report) string {
 		}
 		return fmt.Sprintf("%s %s after %s%s: unsaved data is lost", why, span(r.AfterSeconds), sent(r), code)
 	case OutcomeStuck:
-		return fmt.Sprintf("ended at last, %s after %s%s: docker %s had given up", span(r.AfterSeconds), sent(r), code, *r.Command)
+		return fmt.Sprintf("ended at last, %s after %s%s: docker %s had not been able to end it", span(r.AfterSeconds), sent(r), code, *r.Command)
 	case OutcomeDies:
 		return fmt.Sprintf("died %s after docker kill%s", span(r.AfterSeconds), code)
 	}

@@ -2,11 +2,14 @@ package watchtest
 
 import (
 	"context"
+	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/watch"
 	"github.com/whystuck/whystuck/scripts/bed"
 )
@@ -108,4 +111,44 @@ func TestEngineRestarted(t *testing.T) {
 	for _, name := range []string{"slow", "shot", "long", "calm"} {
 		f.once(t, name, watch.KindEnded)
 	}
+}
+
+// TestShimStopped stops the shim of a container that is being stopped: no SIGKILL
+// gets through, no event tells of it, and the diagnosis does.
+func TestShimStopped(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	d := l.engine(t, bed.Options{})
+	f := l.follow(t, d)
+	run(t, d, "deaf", "--stop-timeout", "3", "lab", "ign")
+	ready(t, d, "deaf")
+	b, err := os.ReadFile("/proc/" + docker(t, d, "inspect", "-f", "{{.State.Pid}}", "deaf") + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shim, err := strconv.Atoi(strings.Fields(string(b)[strings.LastIndex(string(b), ")")+2:])[1])
+	if err != nil || shim < 2 {
+		t.Fatal(shim, err)
+	}
+	go d.Docker(context.Background(), "stop", "deaf")
+	time.Sleep(500 * time.Millisecond)
+	if err := syscall.Kill(shim, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(shim, syscall.SIGCONT) })
+	for _, stage := range []string{watch.StageAssumed, watch.StageTimeout10} {
+		r := f.wait(t, 15*time.Second, "deaf", watch.KindOverrun, stage)
+		if c := r.Diagnosis; c == nil || c.Verdict != diagnose.Stuck || c.Layer != diagnose.LayerShim {
+			t.Errorf("%s: %+v %s", stage, c, r.DiagnosisNote)
+		}
+	}
+	if err := syscall.Kill(shim, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	ended := f.wait(t, 10*time.Second, "deaf", watch.KindEnded, "")
+	if *ended.Command != watch.CommandStop || *ended.ExitCode != 137 {
+		t.Errorf("deaf: %+v", ended.Report)
+	}
+	time.Sleep(500 * time.Millisecond)
+	f.once(t, "deaf", watch.KindEnded)
 }

@@ -124,6 +124,7 @@ func denied(err error) bool {
 // compare holds the forecast against what was seen.
 func (r *run) compare() {
 	o, c := &r.survived, r.c
+	inOrder(o.Events) // what came too late to be told in its place, too
 	if c.Verdict == diagnose.Unknown || o.Outcome == string(diagnose.Unknown) || r.blind() {
 		return
 	}

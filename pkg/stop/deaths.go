@@ -159,6 +159,9 @@ func (r *run) died(d death) {
 	}
 	if d.pid == r.t.PID {
 		r.facts.initDied = &at
+		if !r.hostPIDs() { // with it all of its PID namespace is dead
+			r.flushed = r.p.trace.flush()
+		}
 	}
 	r.noteAt(at, d.pid, r.title(d.pid)+" "+text, fromPidfd)
 }

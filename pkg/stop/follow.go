@@ -63,6 +63,9 @@ func (r *run) follow(ctx, caller context.Context) {
 			r.signal(s)
 		case s := <-r.states:
 			r.state(s)
+		case <-r.flushed:
+			r.flushed = nil
+			r.heard()
 		case <-tick.C:
 			r.poll(ctx)
 		case <-tell.C:
@@ -321,6 +324,10 @@ func (r *run) noteAt(at float64, pid int, what, source string) {
 	r.survived.Events = append(r.survived.Events, diagnose.ObservedEvent{AtSeconds: at, PID: pid, What: what, Source: source})
 }
 
+func inOrder(events []diagnose.ObservedEvent) {
+	slices.SortStableFunc(events, func(a, b diagnose.ObservedEvent) int { return cmp.Compare(a.AtSeconds, b.AtSeconds) })
+}
+
 // holdBack is how long an event is kept before it is told: the sources are not
 // equally quick, and the reader wants the order in which it happened.
 const holdBack = 3 * readEvery
@@ -328,7 +335,7 @@ const holdBack = 3 * readEvery
 // tell gives what happened until a moment to Progress, in its order.
 func (r *run) tell(until float64) {
 	events := r.survived.Events[r.told:]
-	slices.SortStableFunc(events, func(a, b diagnose.ObservedEvent) int { return cmp.Compare(a.AtSeconds, b.AtSeconds) })
+	inOrder(events)
 	r.serial.Lock()
 	defer r.serial.Unlock()
 	for _, e := range events {

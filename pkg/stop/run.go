@@ -49,7 +49,7 @@ func (p *Prepared) Run(ctx context.Context) *Result {
 	g := look.NewGroup(len(runs) + 1)
 	for _, r := range runs {
 		g.Go(func() {
-			r.run(ctx, deaths, followed.Done)
+			r.run(ctx, deaths, sync.OnceFunc(followed.Done))
 			ended <- r
 		})
 	}
@@ -59,7 +59,7 @@ func (p *Prepared) Run(ctx context.Context) *Result {
 	})
 	if p.collect(ctx, out, g, ended, len(runs)) {
 		cancel()
-		deaths.wait()
+		go deaths.wait() // it notices within a moment, and nobody needs it
 	}
 	p.heard(out)
 	return out
@@ -228,6 +228,10 @@ type run struct {
 
 	pending []*pendingAct
 	facts   facts
+	// heard is called when the kernel has no more to tell: removing the trace takes
+	// as long as the engine's own tidying after the end, and goes beside it.
+	heard   func()
+	flushed <-chan struct{}
 	told    int // events that Progress has been told
 	// survived is what becomes Observed.
 	survived diagnose.Observed
@@ -265,7 +269,7 @@ type pendingAct struct {
 	done  bool
 }
 
-func (r *run) run(ctx context.Context, deaths *mourner, followed func()) {
+func (r *run) run(ctx context.Context, deaths *mourner, heard func()) {
 	limit := r.p.opt.deadline(r.c)
 	end := r.p.began.Add(limit)
 	until, cancel := context.WithDeadline(ctx, end.Add(-reserve(limit)))
@@ -273,9 +277,10 @@ func (r *run) run(ctx context.Context, deaths *mourner, followed func()) {
 	r.facts.deadOf, r.facts.delivered, r.facts.dying = map[int]int{}, map[int]bool{}, map[int]bool{}
 	r.base = r.p.prober.Baseline(until, r.t)
 	defer r.base.Close()
+	r.heard = heard
 	deaths.add(r)
 	func() {
-		defer followed() // also when a bug of ours ends it: somebody waits
+		defer heard() // also when a bug of ours ends it: somebody waits
 		r.follow(until, ctx)
 		r.tell(math.Inf(1))
 	}()

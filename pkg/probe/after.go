@@ -108,7 +108,7 @@ func (p *Prober) After(ctx context.Context, b Baseline) After {
 	a, ok := once(l, p.cfg.Total, func(r *reader) After {
 		return After{Cgroup: r.inGroups(b), Seen: r.stillThere(b.t.Processes), Shim: r.shimLeft(b)}
 	})
-	a.NoCgroup = !ok || b.t.Cgroup == nil || b.t.Cgroup.Path == ""
+	a.NoCgroup = !ok || !b.ownCgroup()
 	a.NoNamespace = true
 	if ns := b.ownNamespace(); ns != 0 {
 		var all bool
@@ -116,6 +116,13 @@ func (p *Prober) After(ctx context.Context, b Baseline) After {
 		a.NoNamespace = !all
 	}
 	return a
+}
+
+// ownCgroup: a cgroup is known that is the container's alone. That of a mere process
+// is the one of whoever started it.
+func (b Baseline) ownCgroup() bool {
+	c := b.t.Container
+	return c != nil && b.t.Cgroup != nil && containerPath(b.t.Cgroup.Path, c.ID) != ""
 }
 
 // ownNamespace is the container's PID namespace, 0 where it is somebody else's too.
@@ -131,7 +138,7 @@ func (b Baseline) ownNamespace() uint64 {
 // inGroups are the members of the container's cgroup in every hierarchy: a dying
 // process has left those of v1 before it leaves the unified one.
 func (r *reader) inGroups(b Baseline) []int {
-	if b.t.Cgroup == nil {
+	if !b.ownCgroup() {
 		return nil
 	}
 	var pids []int

@@ -65,11 +65,17 @@ func StopEvent(w io.Writer, c diagnose.Container, e diagnose.ObservedEvent, many
 	if many {
 		head = pad(p.fit(Escape(name(c)), 16), 16) + head
 	}
-	source := ""
-	if e.Source != "" {
-		source = "   " + p.s.dim("["+e.Source+"]")
+	source := "[" + e.Source + "]"
+	columns := textWidth(head)
+	for i, l := range wrap(e.What+" "+source, max(p.width-columns, 20)) {
+		if i > 0 {
+			head = spaces(columns)
+		}
+		if said, ends := strings.CutSuffix(l, source); ends {
+			l = said + p.s.dim(source)
+		}
+		p.line(head, l)
 	}
-	p.line(head, e.What, source)
 	return p.to(w, "text")
 }
 
@@ -112,7 +118,7 @@ func (p *page) stopEnd(c diagnose.Container) {
 	p.line()
 	o := c.Observed
 	if o == nil {
-		p.prose(0, "Nothing was sent: it is "+orElse(c.Status, "not running")+".")
+		p.prose(0, "Nothing was sent: it does not run.")
 		return
 	}
 	p.line(p.s.bold(name(c)), "  ", p.s.verdict(endVerdict(c), endPhrase(c)), "  ", agreement(c))
@@ -145,25 +151,24 @@ func stillThere(c diagnose.Container) diagnose.Container {
 
 // proof lists the places that were looked at, what is wrong in lines of their own.
 func (p *page) proof(o *diagnose.Observed) {
-	var good []string
-	bad := false
+	var good, dark []string
+	head := "all gone: "
 	for _, c := range o.Proof {
-		if c.OK != nil && !*c.OK {
-			bad = true
+		switch {
+		case c.OK == nil:
+			dark = append(dark, c.What+" ("+c.Says+")")
+		case *c.OK:
+			good = append(good, c.Says)
+		default:
+			head = "beside it: "
 			p.line("  ", p.s.severity(diagnose.SeverityError, "left"), "       ", c.What, ": ", c.Says)
 		}
 	}
-	for _, c := range o.Proof {
-		if c.OK == nil || *c.OK {
-			good = append(good, c.Says)
-		}
-	}
-	head := "all gone: "
-	if bad {
-		head = "beside it: "
-	}
 	if len(good) > 0 {
 		p.prose(2, head+strings.Join(good, " · "))
+	}
+	if len(dark) > 0 {
+		p.prose(2, "not known: "+strings.Join(dark, " · "))
 	}
 }
 
@@ -224,11 +229,4 @@ func leftWords(o *diagnose.Observed) string {
 		return "Whether the engine has taken the request cannot be told."
 	}
 	return ""
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

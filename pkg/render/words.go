@@ -147,3 +147,11 @@ func plural(n int, one, many string) string {
 	}
 	return strconv.Itoa(n) + " " + many
 }
+
+// orElse is s, or other where there is none.
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

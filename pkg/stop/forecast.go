@@ -22,11 +22,12 @@ func (o *Options) forecastOwn(s *evidence.Snapshot, c *diagnose.Container, i int
 	}
 }
 
-// waitOf is the wait of a link as a stop timeout: the last one waits for ever. A
-// part of a second counts as a whole one in the forecast.
+// waitOf is the wait of a link as a stop timeout. Nothing comes after the last one,
+// which is as if its timeout had no end. A part of a second counts as a whole one in
+// the forecast.
 func (o *Options) waitOf(i int) *int {
 	n := -1
-	if i < len(o.Chain)-1 || o.Chain[i].Wait > 0 {
+	if i < len(o.Chain)-1 {
 		n = int((o.Chain[i].Wait + time.Second - 1) / time.Second)
 	}
 	return &n

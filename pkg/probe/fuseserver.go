@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
@@ -39,8 +40,7 @@ func (l *look) passFUSE() {
 	if len(wanted) == 0 {
 		return
 	}
-	until := time.Now().Add(l.p.cfg.ReadTimeout)
-	found, ok := once(l, 2*l.p.cfg.ReadTimeout, func(r *reader) []evidence.FUSEConn { return r.servers(wanted, until) })
+	found, ok := once(l, 2*l.p.cfg.ReadTimeout, func(r *reader) []evidence.FUSEConn { return r.servers(wanted) })
 	if !ok {
 		l.gap(evidence.GapTimeout, l.p.cfg.Proc+"/*/fd", fileFUSE.matters)
 	}
@@ -69,9 +69,12 @@ type holder struct {
 }
 
 // servers lists who holds the wanted connections, in the order of their numbers.
-func (r *reader) servers(wanted map[int]int, until time.Time) []evidence.FUSEConn {
+func (r *reader) servers(wanted map[int]int) []evidence.FUSEConn {
 	var out []evidence.FUSEConn
-	holders := r.holders(until)
+	holders, all := r.p.fuse.get(r)
+	if !all {
+		r.gaps = append(r.gaps, evidence.Gap{Path: r.p.cfg.Proc + "/*/fd", Kind: evidence.GapTimeout, Matters: fileFUSE.matters})
+	}
 	for _, conn := range slices.Sorted(maps.Keys(wanted)) {
 		base := evidence.FUSEConn{Device: wanted[conn], Connection: conn, Waiting: r.fuseWaiting(conn)}
 		any := false
@@ -100,14 +103,36 @@ func (r *reader) server(c evidence.FUSEConn, h holder) evidence.FUSEConn {
 	return c
 }
 
+// holders is one search of the host for those who serve FUSE. Targets that are
+// looked at side by side share it: on a busy host each of several would run out of
+// its time.
+type holders struct {
+	mu   sync.Mutex
+	at   time.Time // when it ended
+	list []holder
+	all  bool // it came to its end
+}
+
+// freshHolders is for how long a search is good.
+const freshHolders = time.Second
+
+// get searches, or gives what another search has just found.
+func (h *holders) get(r *reader) (list []holder, all bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.at) > freshHolders {
+		h.list, h.all = r.holders(time.Now().Add(r.p.cfg.ReadTimeout * 3 / 2))
+		h.at = time.Now()
+	}
+	return h.list, h.all
+}
+
 // holders finds every descriptor of /dev/fuse on the host, until the time is up.
-func (r *reader) holders(until time.Time) []holder {
-	var out []holder
+func (r *reader) holders(until time.Time) (out []holder, all bool) {
 	pids, _, _ := numbers(r.p.cfg.Proc, 1<<22)
 	for _, pid := range pids {
 		if time.Now().After(until) {
-			r.gaps = append(r.gaps, evidence.Gap{Path: r.p.cfg.Proc + "/*/fd", Kind: evidence.GapTimeout, Matters: fileFUSE.matters})
-			break
+			return out, false
 		}
 		fds, _, err := numbers(r.p.pidPath(pid, "fd"), maxHolderFDs)
 		if err != nil {
@@ -119,7 +144,7 @@ func (r *reader) holders(until time.Time) []holder {
 			}
 		}
 	}
-	return out
+	return out, true
 }
 
 // addHolder adds a descriptor to the holder that has others of its connection.

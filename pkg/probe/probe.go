@@ -43,13 +43,15 @@ const (
 	defaultInterval = 30 * time.Millisecond
 )
 
-// Prober looks at targets. It keeps no state between looks but for a Survey, and
+// Prober looks at targets. It keeps no state between looks but for a Survey and a
+// moment's search for FUSE servers, and
 // may be used by several goroutines at once.
 type Prober struct {
 	cfg Config
 	fs  procfs.FS // the zero FS when there is no procfs: every read is a gap then
 	// survey is nil until Survey was called.
 	survey *survey
+	fuse   holders
 }
 
 // New prepares a Prober; it reads nothing of any process.

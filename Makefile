@@ -37,8 +37,8 @@ truth: build need-gcc
 hang: build need-gcc
 	cd scripts/hang && WHYSTUCK_HANG=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 6m
 
-# The engine as the problem: dockerd, containerd or a shim stopped or killed, on
-# private engines. Takes some minutes.
+# The engine as the problem: dockerd, containerd or a shim stopped or killed,
+# signals that are denied, orphans, Podman, on private engines. Takes some minutes.
 engine-test: build need-gcc
 	cd scripts/enginetest && WHYSTUCK_ENGINE=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 10m
 

@@ -69,7 +69,7 @@ func (c *inspection) notRunning(out *Container) {
 	k := c.t.Container
 	out.Verdict, out.Layer, out.ExitCode = NotRunning, LayerEngine, k.ExitCode
 	switch k.Status {
-	case "exited":
+	case "exited", "stopped": // Podman's word
 		out.Headline = "it has exited"
 		if k.ExitCode != nil {
 			out.Headline = fmt.Sprintf("it has exited with code %d", *k.ExitCode)
@@ -98,7 +98,7 @@ func (c *inspection) notRunning(out *Container) {
 	default:
 		out.Headline = "it is " + bounded(k.Status, 40)
 	}
-	if k.Status == "exited" && len(c.alive()) > 0 {
+	if (k.Status == "exited" || k.Status == "stopped") && len(c.alive()) > 0 {
 		c.orphan(out)
 	}
 }

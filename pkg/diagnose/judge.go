@@ -113,7 +113,8 @@ func judgeTarget(host *evidence.Host, t *evidence.Target, opt Options) Container
 
 // isRunning reports whether docker stop would do something in this status.
 func isRunning(status string) bool {
-	return status == "running" || status == "paused" || status == "restarting"
+	// "stopping" is Podman's: a stop is under way, or has failed.
+	return status == "running" || status == "paused" || status == "restarting" || status == "stopping"
 }
 
 // header fills what needs no judgement.
@@ -162,6 +163,10 @@ func (c *inspection) living(out *Container) {
 		return
 	}
 	c.addGap(out, o)
+	if c.podman() {
+		c.podmanStop(out, o)
+		return
+	}
 	switch r := c.refusal(); {
 	case r != nil:
 		c.refused(out, o, r)

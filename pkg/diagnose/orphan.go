@@ -87,9 +87,13 @@ func (c *inspection) orphanHang(o *outlook) *hang {
 }
 
 func (c *inspection) orphanHeadline(alive []*evidence.Process, h *hang) string {
-	says := "docker no longer knows this container"
+	engine := "docker"
+	if c.fromPodman() {
+		engine = "Podman"
+	}
+	says := engine + " no longer knows this container"
 	if c.t.Container.Status != "" {
-		says = "docker takes it for " + bounded(c.t.Container.Status, 40)
+		says = engine + " takes it for " + bounded(c.t.Container.Status, 40)
 	}
 	switch {
 	case h != nil:
@@ -217,7 +221,7 @@ func (c *inspection) fixAlive(alive []*evidence.Process, h *hang) []Fix {
 func (c *inspection) findShims(processes bool) []Finding {
 	var out []Finding
 	for _, r := range c.t.Container.Remains {
-		if r.Kind != "shim" {
+		if r.Kind != "shim" || processes && c.fromPodman() { // conmon ends with its processes
 			continue
 		}
 		f := newFinding("WS330", nil)

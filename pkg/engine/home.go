@@ -18,6 +18,9 @@ type home struct {
 	// below exec: moby, or moby-100000.100000 with remapped users.
 	namespace string
 	remapped  bool // --userns-remap: data has a directory for each mapping
+	// podman: data is its graph root, exec its run root; only the search for
+	// orphans reads them.
+	podman bool
 	// stopTimeout is default-stop-timeout; nil: not set.
 	stopTimeout *int
 	// containerd is the socket that dockerd was told to use; "": it takes the

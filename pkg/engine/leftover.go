@@ -61,7 +61,10 @@ func (e *Engine) ownList(ctx context.Context) (*home, []listed, error) {
 	}
 	look, cancel := context.WithTimeout(ctx, filesDeadline)
 	defer cancel()
-	h, err := e.homeOf(look, thorough)
+	h, err := within(look, e.podmanHome)
+	if err == nil && h == nil {
+		h, err = e.homeOf(look, thorough)
+	}
 	if err != nil {
 		why := "where it keeps its files is not known; give --data-root and --exec-root"
 		if os.Geteuid() != 0 {
@@ -82,7 +85,9 @@ func byID(list []listed) map[string]listed {
 
 // ended: the engine takes the container for one without processes. One that is
 // created or restarting may be starting just now.
-func (l listed) ended() bool { return l.status == "exited" || l.status == "dead" }
+func (l listed) ended() bool {
+	return l.status == "exited" || l.status == "dead" || l.status == "stopped" // Podman's word
+}
 
 func (e *Engine) survey(h *home, known map[string]listed) *survey {
 	s := &survey{e: e, h: h, procs: scanProcesses(e.opt.ProcRoot), mounts: newMountProofs(e.opt.ProcRoot, h),

@@ -49,6 +49,9 @@ func newMountProofs(proc string, h *home) *mountProofs {
 		return m
 	}
 	m.roots = []string{h.data}
+	if h.podman {
+		m.roots = append(m.roots, h.exec)
+	}
 	if h.fs.root == nil {
 		if real, err := filepath.EvalSymlinks(h.data); err == nil && real != h.data {
 			m.roots = append(m.roots, real)
@@ -139,15 +142,16 @@ func isOwnFile(point string) bool {
 // ownFileOf reads "/var/lib/docker/containers/ID/hosts//deleted": the id and the
 // data root within its file system.
 func ownFileOf(root string) (id, data string) {
-	at := strings.LastIndex(root, "/containers/")
-	if at < 0 {
-		return "", ""
+	for _, dir := range []string{"/containers/", "/overlay-containers/", "/vfs-containers/"} { // dockerd's, Podman's
+		at := strings.LastIndex(root, dir)
+		if at < 0 {
+			continue
+		}
+		if id, _, _ = strings.Cut(root[at+len(dir):], "/"); isID(id) {
+			return id, root[:at]
+		}
 	}
-	id, _, _ = strings.Cut(root[at+len("/containers/"):], "/")
-	if !isID(id) {
-		return "", ""
-	}
-	return id, root[:at]
+	return "", ""
 }
 
 // below reports whether a path lies in the engine's data root.

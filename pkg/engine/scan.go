@@ -146,6 +146,7 @@ type shim struct {
 	// address is its containerd's socket; action is what a helper was started for:
 	// start or delete.
 	address, action string
+	bundle          string // of a conmon
 }
 
 func shims(proc string, procs processes) []shim {
@@ -180,7 +181,7 @@ func parseShim(p process, argv []string) (shim, bool) {
 		s.action = last
 	}
 	if p.comm == "conmon" {
-		s.id, s.owner = after("-c"), "Podman or CRI-O"
+		s.id, s.owner, s.bundle = after("-c"), "Podman or CRI-O", after("-b")
 	} else if ns := after("-namespace"); ns != defaultNamespace && !strings.HasPrefix(ns, defaultNamespace+"-") {
 		s.owner = "containerd (namespace " + strconv.Quote(clip(ns, 64)) + ")"
 	}

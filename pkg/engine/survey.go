@@ -89,7 +89,7 @@ func (s *survey) lookAtCgroups() {
 func (s *survey) lookAtShims() {
 	for _, sh := range shims(s.e.opt.ProcRoot, s.procs) {
 		// A shim in a container is that of an engine in there.
-		if !s.want(sh.id) || !slices.Equal(s.groupsOf(sh.pid), s.inside) {
+		if !s.want(sh.id) || sh.action != "" || !slices.Equal(s.groupsOf(sh.pid), s.inside) {
 			continue
 		}
 		r := s.at(sh.id)
@@ -97,6 +97,8 @@ func (s *survey) lookAtShims() {
 		r.places = append(r.places, evidence.Remain{Kind: "shim", PID: sh.pid, StartTicks: p.start})
 		r.members = append(r.members, s.procs.children(sh.pid)...)
 		switch whose := s.h.ownsContainerd(sh.address); {
+		case s.h.ownsConmon(sh.bundle) == yes:
+			r.ours = true
 		case sh.owner != "":
 			r.owner = firstOf(r.owner, sh.owner)
 		case whose == yes:
@@ -108,7 +110,7 @@ func (s *survey) lookAtShims() {
 }
 
 func (s *survey) lookAtRuntime() {
-	if s.h == nil {
+	if s.h == nil || s.h.podman { // one directory of the runtime for all Podmans
 		return
 	}
 	for _, dir := range s.h.stateOf() {
@@ -230,6 +232,8 @@ func (h *home) ownsContainerd(address string) answer {
 	switch {
 	case h == nil || h.exec == "" || address == "":
 		return unknown
+	case h.podman:
+		return no
 	case address == filepath.Join(h.exec, managedContainerd):
 		return yes
 	case address == systemContainerd || address == "/var"+systemContainerd, address == h.containerd:

@@ -75,3 +75,24 @@ func TestMountProof(t *testing.T) {
 		}
 	}
 }
+
+// Podman's own files lie below its run root, one directory for each container.
+func TestPodmanPaths(t *testing.T) {
+	full := id("aa")
+	got, root := ownFileOf("/var/run/pod/overlay-containers/" + full + "/userdata/hosts")
+	if got != full || root != "/var/run/pod" {
+		t.Errorf("%q %q", got, root)
+	}
+	h := &home{podman: true, data: "/var/lib/containers/storage", exec: "/run/containers/storage"}
+	if h.ownsConmon("/var/lib/containers/storage/overlay-containers/x/userdata") != yes || h.ownsConmon("/srv/storage/overlay-containers/x") != no ||
+		(&home{data: "/var/lib/docker"}).ownsConmon("/var/lib/docker/x") != unknown {
+		t.Error("whose a conmon is")
+	}
+	if h.ownsContainerd("/run/containerd/containerd.sock") != no {
+		t.Error("a shim of containerd is taken for Podman's")
+	}
+	conf := "[storage]\n  driver = \"overlay\"\n# graphroot = \"/no\"\ngraphroot = \"/srv/g\"\n"
+	if tomlValue(conf, "graphroot") != "/srv/g" || tomlValue(conf, "runroot") != "" {
+		t.Error("storage.conf")
+	}
+}

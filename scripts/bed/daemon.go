@@ -43,6 +43,8 @@ type Options struct {
 	// WrapContainerd is the same for the containerd of Containerd, and so for the
 	// shims and the runtime below it.
 	WrapContainerd []string
+	// Podman runs Podman's service instead, which speaks Docker's API.
+	Podman bool
 }
 
 // process is a child that ends when this program does, even if that is killed.
@@ -97,6 +99,9 @@ var errEnded = errors.New("dockerd ended during its start")
 // Start runs dockerd, and a containerd of ours that has ended, and waits for the
 // first answer. NewDaemon has done it once; it is for after Kill.
 func (d *Daemon) Start(ctx context.Context) error {
+	if d.opt.Podman {
+		return d.startPodman(ctx)
+	}
 	args := []string{
 		"--config-file", d.path("daemon.json"),
 		"-H", d.Host(),

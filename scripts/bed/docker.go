@@ -64,7 +64,11 @@ func (d *Daemon) Env() []string {
 // Run starts a container without a network and returns its full id: docker run
 // -d with the label whystuck.test=1 and args.
 func (d *Daemon) Run(ctx context.Context, args ...string) (id string, err error) {
-	out, errOut, code := d.Docker(ctx, append([]string{"run", "-d", "--label", Label, "--network", "none"}, args...)...)
+	flags := []string{"run", "-d", "--label", Label, "--network", "none"}
+	if d.opt.Podman {
+		flags = append(flags, d.podmanRun()...)
+	}
+	out, errOut, code := d.Docker(ctx, append(flags, args...)...)
 	if code != 0 {
 		return "", fmt.Errorf("docker run %s: %s", strings.Join(args, " "), strings.TrimSpace(errOut))
 	}
@@ -81,6 +85,9 @@ func (d *Daemon) Import(ctx context.Context, name string, files map[string]strin
 	}
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(writeTar(w, files)) }()
+	if d.opt.Podman {
+		return d.importPodman(ctx, name, r, changes)
+	}
 	_, errOut, code := d.docker(ctx, r, append(args, "-", name)...)
 	_ = r.CloseWithError(io.ErrClosedPipe) // frees the writer when docker ended early
 	if code != 0 {

@@ -179,7 +179,7 @@ func idOf(t *testing.T, pid int) string {
 		return ""
 	}
 	for line := range strings.Lines(string(b)) {
-		if id := filepath.Base(strings.TrimSpace(line)); len(id) == 64 {
+		if id := strings.TrimPrefix(filepath.Base(strings.TrimSpace(line)), "libpod-"); len(id) == 64 {
 			return id
 		}
 	}

@@ -3,10 +3,11 @@
 // rest, and which files of the build context land where.
 //
 // It is no builder: it runs nothing, reads no file, and expands only variables
-// that stand in the file. BuildKit's own parser was measured: it and its
-// instructions add 4 MB to the program and some 160 modules to go.mod. The grammar
-// that is needed here is small: continued lines, comments, the escape directive,
-// here-documents, and lists in JSON.
+// that stand in the file. BuildKit's own parser was measured (v0.34.2): with its
+// instructions it adds 0.3 MB to the program, but 158 modules to the graph, and it
+// raises the Go version that this module asks for. The grammar that is needed here
+// is small: continued lines, comments, the escape directive, here-documents, lists
+// in JSON. It was held against BuildKit's on 93 files that BuildKit takes, some odd.
 package dockerfile
 
 import (
@@ -195,30 +196,49 @@ func (in *Instruction) takeFlags(text string) string {
 	return text
 }
 
-var heredocMark = regexp.MustCompile(`<<(-?)\s*(["']?)([A-Za-z_][A-Za-z0-9_.]*)(["']?)`)
+// heredocMark is a word that announces a text: <<NAME, <<-NAME, 3<<"NAME".
+var heredocMark = regexp.MustCompile(`^\d*<<(-?)["']?([^<"'\s]+)["']?$`)
+
+// words splits a command at blanks outside of quotes.
+func words(text string) []string {
+	var quote rune
+	return strings.FieldsFunc(text, func(r rune) bool {
+		switch {
+		case quote == 0 && (r == '"' || r == '\''):
+			quote = r
+		case r == quote:
+			quote = 0
+		}
+		return quote == 0 && (r == ' ' || r == '\t')
+	})
+}
 
 // heredocs reads the texts that RUN, COPY and ADD announce by <<NAME.
 func (s *scanner) heredocs(in *Instruction) error {
 	if in.Name != "RUN" && in.Name != "COPY" && in.Name != "ADD" {
 		return nil
 	}
-	for _, m := range heredocMark.FindAllStringSubmatch(in.Text, 16) {
+	for _, word := range words(in.Text) {
+		m := heredocMark.FindStringSubmatch(word)
+		if m == nil {
+			continue
+		}
 		var b strings.Builder
 		for {
 			if s.at >= len(s.lines) {
-				return fmt.Errorf("line %d: the text up to %s does not end", in.Line, m[3])
+				return fmt.Errorf("line %d: the text up to %s does not end", in.Line, m[2])
 			}
 			line := s.lines[s.at]
 			s.at++
 			if m[1] == "-" {
 				line = strings.TrimLeft(line, "\t")
 			}
-			if line == m[3] {
+			if line == m[2] {
 				break
 			}
 			b.WriteString(line + "\n")
 		}
-		in.Heredocs = append(in.Heredocs, Heredoc{m[3], b.String()})
+		in.Heredocs = append(in.Heredocs, Heredoc{m[2], b.String()})
 	}
 	return nil
 }

@@ -40,6 +40,27 @@ func TestParseEscape(t *testing.T) {
 	}
 }
 
+// TestHeredocs: only a word of its own announces a text (as in BuildKit).
+func TestHeredocs(t *testing.T) {
+	for line, want := range map[string]string{
+		"RUN echo \"<<EOF\"": "", "RUN a <<<x": "", "RUN echo $((1<<2))": "", "RUN echo '<<A' x": "",
+		"RUN <<EOF": "EOF", "RUN cat <<-'EOF' >/x": "EOF", "RUN 3<<EOF": "EOF", "COPY <<A.sh /x": "A.sh", "RUN python3 <<\"PY\"": "PY",
+	} {
+		text := "FROM x\n" + line + "\n"
+		if want != "" {
+			text += "CMD no\n" + want + "\n"
+		}
+		f, err := Parse(text + "CMD yes")
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		if in := f.Stages[0].Instructions; len(in) != 2 || in[1].Text != "yes" {
+			t.Errorf("%s: %+v", line, in)
+		}
+	}
+}
+
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                            "no FROM",

@@ -130,11 +130,8 @@ func (r *reading) instruction(in *Instruction) {
 
 // command is what CMD and ENTRYPOINT start: the list, or a shell with the text.
 func (r *reading) command(in *Instruction) []string {
-	switch {
-	case in.List != nil:
+	if in.List != nil {
 		return in.List
-	case strings.TrimSpace(in.Text) == "":
-		return nil
 	}
 	return append(append([]string{}, r.shell...), in.Text)
 }

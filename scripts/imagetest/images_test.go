@@ -113,6 +113,7 @@ func (l *lab) testImages(t *testing.T) {
 	})
 	l.nothingLeft(t)
 	t.Run("static", func(t *testing.T) { l.static(t, all) })
+	t.Run("policy", l.policy)
 	l.nothingLeft(t)
 	t.Run("together", func(t *testing.T) { l.together(t, all) })
 	t.Run("good", func(t *testing.T) { l.allGood(t, all) })

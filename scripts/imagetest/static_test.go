@@ -21,7 +21,7 @@ var readable = map[string]string{
 // whose fault stands in the image are found. The reports hold before programs
 // that know nothing of us.
 func (l *lab) static(t *testing.T, all []picture) {
-	names := []string{"image", "--static", "--json"}
+	names := []string{"--static", "--json"}
 	for _, p := range all {
 		names = append(names, p.name)
 	}
@@ -29,7 +29,7 @@ func (l *lab) static(t *testing.T, all []picture) {
 	xml, sarif := filepath.Join(dir, "out.xml"), filepath.Join(dir, "out.sarif")
 	a := l.whystuck(t, append(names, "--report", "junit="+xml, "--report", "sarif="+sarif)...)
 	var r diagnose.Report
-	if err := json.Unmarshal([]byte(a.stdout), &r); err != nil || len(r.Containers) != len(all) || a.code != 1 {
+	if err := json.Unmarshal([]byte(a.stdout), &r); err != nil || len(r.Containers) != len(all) || len(r.Errors) > 0 || a.code != 1 {
 		t.Fatalf("%d of %d images, %v, exit code %d\n%s", len(r.Containers), len(all), err, a.code, a.stderr)
 	}
 	for i, p := range all {
@@ -44,6 +44,43 @@ func (l *lab) static(t *testing.T, all []picture) {
 	}
 	check(t, xml, "xmllint", "--nonet", "--noout", "--schema", "../../pkg/render/testdata/schemas/junit.xsd", xml)
 	check(t, sarif, "jq", "-e", `.version == "2.1.0" and (.runs[0].results | length > 5) and (.runs[0] as $run | all($run.results[]; $run.tool.driver.rules[.ruleIndex].id == .ruleId))`, sarif)
+}
+
+// policy asks more of real stops than that they end.
+func (l *lab) policy(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "policy.yaml")
+	const text = "allow-exit-codes: [0, 143]\nimages:\n  bad-shell:\n    allow-exit-codes: [137]\n    ignore:\n      WS104: known\n      WS504: known\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name  string
+		code  int
+		unmet bool
+		args  []string
+	}{
+		{"allowed code", 0, false, []string{"--policy", file, "good-exec"}},
+		{"another code", 1, true, []string{"--policy", file, "--allow-exit-codes", "0", "good-exec"}},
+		{"quick enough", 0, false, []string{"--max-stop-seconds", "5", "good-slow", "--stop-timeout", "8"}},
+		{"too slow", 1, true, []string{"--max-stop-seconds", "0.5", "good-slow", "--stop-timeout", "8"}},
+		{"ignored", 0, false, []string{"--policy", file, "--stop-timeout", "2", "bad-shell"}},
+		{"not ignored", 1, false, []string{"--stop-timeout", "2", "--ignore", "WS101", "bad-shell"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			xml := filepath.Join(dir, tt.name+".xml")
+			c, a := l.one(t, append([]string{"--report", "junit=" + xml}, tt.args...)...)
+			if unmet := slices.Contains(codes(c), "WS519"); a.code != tt.code || unmet != tt.unmet {
+				t.Errorf("exit code %d, WS519 %v; want %d, %v: %s %v", a.code, unmet, tt.code, tt.unmet, c.Headline, codes(c))
+			}
+			check(t, xml, "xmllint", "--nonet", "--noout", "--schema", "../../pkg/render/testdata/schemas/junit.xsd", xml)
+			text, err := os.ReadFile(xml)
+			if failed := bytes.Contains(text, []byte("<failure")); err != nil || failed != (tt.code == 1) {
+				t.Errorf("the junit report has a failure: %v, want %v\n%s", failed, tt.code == 1, text)
+			}
+		})
+	}
 }
 
 // check runs a program over a file, where this machine has it.

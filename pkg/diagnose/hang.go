@@ -160,6 +160,9 @@ func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
 	switch {
 	case sigkillPending(p, t):
 		h.conf, h.says = Certain, "SIGKILL is pending and it still sleeps"
+		if slow(wait) && !c.noMoment(t) && short(t) {
+			h.conf = Assumed // a disk may answer yet, and then it dies
+		}
 	case exiting && (killable != catalog.KillableUnknown || k != nil):
 		h.conf, h.says = Likely, "it waits in its own exit, where SIGKILL no longer reaches it"
 		if slow(wait) && !c.noMoment(t) || short(t) {
@@ -183,6 +186,9 @@ func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
 		h.conf, h.unread, h.says = Assumed, true, "what it sleeps in could not be read"
 	default:
 		h.conf, h.says = Assumed, "it slept on over two looks; whether it ends by itself is not known"
+	}
+	if t.Again == nil { // a D seen once is not a hang
+		h.conf = Assumed
 	}
 	return h
 }
@@ -240,6 +246,9 @@ func (c *inspection) hangFUSE(p *evidence.Process, t *evidence.Task) *hang {
 		h.conf, h.says = Likely, "its FUSE server has read the request and sleeps in the next read: SIGKILL cannot end the wait"
 	case stopped != nil:
 		h.says = fmt.Sprintf("its FUSE server, PID %d, is stopped; if that has not read the request yet, SIGKILL ends the wait, else not", stopped.ServerPID)
+	}
+	if t.Again == nil {
+		h.conf = Assumed
 	}
 	return h
 }

@@ -22,15 +22,19 @@ func (r *reader) freezer(g group, lines []procfs.Cgroup) *evidence.Cgroup {
 	if v2 := r.p.sibling("", g.path, lines); v2.path != "" {
 		r.freezerV2(v2, c)
 	}
-	for _, controller := range []string{"pids", ""} {
-		if g := r.p.sibling(controller, g.path, lines); g.path != "" {
-			if n, err := r.number(g.dir + "/pids.current"); err == nil {
-				c.PIDs = &n
-				break
-			}
+	c.PIDs = r.tasksCharged(g)
+	return c
+}
+
+// tasksCharged is pids.current of a cgroup, nil when it cannot be read.
+func (r *reader) tasksCharged(g group) *int {
+	n, err := r.number(r.p.cgroupRoot() + "/pids" + g.path + "/pids.current")
+	if err != nil {
+		if n, err = r.number(g.dir + "/pids.current"); err != nil {
+			return nil
 		}
 	}
-	return c
+	return &n
 }
 
 // sibling is the same cgroup in another hierarchy. A dying process is at "/" in

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
@@ -12,13 +11,7 @@ import (
 // passMemory reads the state of the memory cgroup where a task waits for memory,
 // and the pressure in the container where the host is under any.
 func (l *look) passMemory() {
-	waits := slices.ContainsFunc(l.t.Processes, func(p evidence.Process) bool {
-		return slices.ContainsFunc(p.Tasks, func(t evidence.Task) bool {
-			w := waitOf(&t)
-			return t.State == "D" && w != nil && w.Topic == "memory"
-		})
-	})
-	if g := l.group; g.path == "" || !waits && !l.hostIsSlow() {
+	if g := l.group; g.path == "" || !l.waitsForMemory() && !l.hostIsSlow() {
 		return
 	}
 	type found struct {
@@ -38,6 +31,19 @@ func (l *look) passMemory() {
 		return
 	}
 	l.t.Memory, l.t.Pressure = f.memory, f.pressure
+}
+
+func (l *look) waitsForMemory() bool {
+	for i := range l.t.Processes {
+		for j := range l.t.Processes[i].Tasks {
+			if t := &l.t.Processes[i].Tasks[j]; t.State == "D" {
+				if w := waitOf(t); w != nil && w.Topic == "memory" {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // hostIsSlow reports what the survey has seen by now; it is not waited for.

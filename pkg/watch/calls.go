@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -114,9 +115,22 @@ func (w *Watcher) inspectView(ctx context.Context, v View, afterBreak bool) {
 	w.beside(ctx, func() { v.Inspected = w.inspectAll(ctx, ids) }, func() {
 		w.comparing = false
 		w.machine.Reconcile(v, w.now())
+		if w.machine.Learning {
+			w.nameMissing(v.List)
+		}
 		w.machine.Learning = false
 		if w.broken {
 			w.compare(ctx)
 		}
 	})
+}
+
+// nameMissing says which names no container has yet: they may be typing errors.
+func (w *Watcher) nameMissing(list []engine.Brief) {
+	for _, word := range w.opt.Names {
+		chosen := Choose([]string{word})
+		if !slices.ContainsFunc(list, func(b engine.Brief) bool { return chosen(b.ID, b.Name) }) {
+			w.complain(fmt.Sprintf("there is no container %q yet; it is watched once there is", word))
+		}
+	}
 }

@@ -27,6 +27,7 @@ type Runner struct {
 	workers  sync.WaitGroup
 	cancel   context.CancelFunc
 	ctx      context.Context
+	children sync.RWMutex // held for reading while a command of ours runs
 }
 
 const (
@@ -97,10 +98,13 @@ func (r *Runner) run(report *Report) {
 	// The whole group: a script's children would live on.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second // for who keeps its output open
+	r.children.RLock()
 	err = cmd.Run()
 	if cmd.Process != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind
 	}
+	r.children.RUnlock()
+	r.reap()
 	var exit *exec.ExitError
 	switch {
 	case err == nil || r.ctx.Err() != nil || errors.Is(err, syscall.EPIPE): // it need not read the report
@@ -110,6 +114,21 @@ func (r *Runner) run(report *Report) {
 		r.complain(fmt.Sprintf("--exec: %s: %v: %s", r.argv[0], err, strings.TrimSpace(out.b.String())))
 	default:
 		r.complain(fmt.Sprintf("--exec: %v", err))
+	}
+}
+
+// reap takes in what commands have left to PID 1, which we are in a container of
+// our own: nobody else would, and zombies fill the PID limit. It waits for no
+// command of ours, whose end os/exec is waiting for.
+func (r *Runner) reap() {
+	if os.Getpid() != 1 || !r.children.TryLock() {
+		return // the last command to end does it
+	}
+	defer r.children.Unlock()
+	for {
+		if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 && err != syscall.EINTR {
+			return
+		}
 	}
 }
 

@@ -88,7 +88,10 @@ func TestExecIsBounded(t *testing.T) {
 	l := newLab(t)
 	d := l.engine(t, bed.Options{})
 	mark := filepath.Join(t.TempDir(), "mark")
-	f := l.follow(t, d, "--exec-timeout", "1s", "--exec", "sh -c 'echo $$ >>"+mark+"; sleep 600 & sleep 600'")
+	f := l.follow(t, d, "--exec-timeout", "1s", "--exec", "sh -c 'echo $$ >>"+mark+"; sleep 600 & sleep 600'", "deaf", "probe", "nobody")
+	if !strings.Contains(f.stderr.String(), `there is no container "nobody" yet`) {
+		t.Errorf("it says nothing of a name that nobody has: %s", f.stderr)
+	}
 	run(t, d, "deaf", "lab", "ign")
 	ready(t, d, "deaf")
 	docker(t, d, "stop", "-t", "1", "deaf")

@@ -2,7 +2,9 @@ package watchtest
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +30,8 @@ func TestAsPID1(t *testing.T) {
 	caps := []string{"--cap-add", "SYS_PTRACE", "--cap-add", "DAC_READ_SEARCH", "--pid", "host", "--cgroupns", "host"}
 	run(t, d, "self", append(append(common, caps...), "whystuck", "watch", "--json")...)
 	run(t, d, "own", append(common, "whystuck")...)
+	// As PID 1 of its own namespace it has to take in what its commands leave.
+	run(t, d, "reaper", append(common, "-v", l.siglab+":/siglab:ro", "whystuck", "watch", "--exec", "/siglab zombies", "--exec-timeout", "1s")...)
 	run(t, d, "deaf", "lab", "ign")
 	ready(t, d, "deaf")
 	time.Sleep(time.Second)
@@ -50,7 +54,26 @@ func TestAsPID1(t *testing.T) {
 		t.Errorf("the diagnosis from inside a container: %+v, %s", v, told[0].DiagnosisNote)
 	}
 
-	for _, name := range []string{"self", "own"} {
+	reaper := docker(t, d, "inspect", "-f", "{{.State.Pid}}", "reaper")
+	zombies := func() int {
+		n := 0
+		stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+		for _, file := range stats {
+			b, _ := os.ReadFile(file)
+			if _, rest, ok := strings.Cut(string(b), "(siglab) Z "); ok && strings.HasPrefix(rest, reaper+" ") {
+				n++
+			}
+		}
+		return n
+	}
+	if !eventually(5*time.Second, func() bool {
+		_, complaints, _ := d.Docker(t.Context(), "logs", "reaper")
+		return strings.Contains(complaints, "did not end within 1s") && zombies() == 0
+	}) {
+		t.Errorf("%d children of the command are left in its container", zombies())
+	}
+
+	for _, name := range []string{"self", "own", "reaper"} {
 		cmd := exec.CommandContext(t.Context(), l.binary, "--json", name)
 		cmd.Env = d.Env()
 		out, err := cmd.Output()

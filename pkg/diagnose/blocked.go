@@ -23,6 +23,9 @@ func (c *inspection) causes() (engine, own []*cause) {
 			own = append(own, c.shimHeld(p))
 		}
 	}
+	if f := c.freshContainerd(); f != nil && len(engine)+len(own) == 0 && isRunning(k.Status) {
+		own = append(own, f)
+	}
 	if len(engine)+len(own) == 0 && k.InspectTrouble == evidence.GapTimeout {
 		own = append(own, c.locked())
 	}
@@ -140,11 +143,26 @@ func (c *inspection) blocked(out *Container, why *cause, own []*cause) {
 	switch why.ends {
 	case endsUnsent:
 		c.unsent(out)
+	case endsUnsettled:
+		c.unsettle(out)
 	default:
 		c.unreached(out, why)
 	}
 	for _, o := range slices.Backward(own) {
 		out.Findings = slices.Insert(out.Findings, 0, o.finding)
+	}
+}
+
+// unsettle takes back what cannot be told at this moment.
+func (c *inspection) unsettle(out *Container) {
+	out.Verdict = Unknown
+	s := out.Stop
+	s.Outcome, s.ExitCode, s.AfterSeconds, s.ContainerEnds, s.Command = string(Unknown), nil, nil, nil, Command{Returns: true}
+	s.KilledUnheard = []int{}
+	for _, e := range []*EndForecast{out.Kill, out.Rm} {
+		if e != nil {
+			*e = EndForecast{Signal: e.Signal, Outcome: "unknown", Command: Command{Returns: true}, Steps: []Step{}}
+		}
 	}
 }
 

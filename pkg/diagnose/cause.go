@@ -13,6 +13,7 @@ const (
 	endsNever       commandEnd = iota // no return before somebody acts
 	endsUnconnected                   // the client finds nobody to talk to
 	endsUnsent                        // dockerd cannot reach containerd, and kills by itself
+	endsUnsettled                     // as if all were well, or as endsUnsent
 )
 
 // cause is a fault of the engine that decides, whatever the container would do.
@@ -179,6 +180,33 @@ func containerdCause(e *evidence.Engine) *cause {
 			shows(heldFact(p)...).fix(withText(fixHeld(p), "let it go on: "+afterwards))
 	}
 	return nil
+}
+
+// reconnects is for how long, in seconds, after the start of a containerd dockerd
+// may not yet be connected to it. Measured with 20.10: up to 12.
+const reconnects = 20
+
+// freshContainerd: containerd has been started anew under a dockerd and a
+// container that are older. nil when it has not, or that is long ago.
+func (c *inspection) freshContainerd() *cause {
+	e := c.host.Engine
+	if e == nil || c.root == nil {
+		return nil
+	}
+	d, p := part(e.Parts, evidence.RoleDaemon), part(e.Parts, evidence.RoleContainerd)
+	if d == nil || p == nil || d.Process == nil || p.Process == nil {
+		return nil
+	}
+	age, ok := c.age(p.Process)
+	daemon, okDaemon := c.age(d.Process)
+	init, okInit := c.age(c.root)
+	if !ok || !okDaemon || !okInit || age >= reconnects || daemon < age+5 || init < age {
+		return nil
+	}
+	return newCause("WS324", LayerEngine, endsUnsettled, Assumed,
+		fmt.Sprintf("containerd was started %.0f s ago, and dockerd may not be connected to it yet: look again in %d s", age, reconnects)).
+		shows(Evidence{Source: fmt.Sprintf("/proc/%d/stat", p.PID), Field: "starttime", Value: fmt.Sprintf("%.0f s ago", age), Says: "younger than dockerd and the container"}).
+		fix(Fix{When: FixNow, Text: "wait, and try whether dockerd reaches it", Command: command("docker top %s", c.displayName())})
 }
 
 // hostFindings are about the engine as a whole.

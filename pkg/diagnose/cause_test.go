@@ -50,6 +50,16 @@ func TestCauses(t *testing.T) {
 			engine(s, "", daemon("S"), evidence.Part{Role: evidence.RoleContainerd, Trouble: "refused"})
 		}, "WS312", Ghost, true},
 		{"containerd stopped", func(s *evidence.Snapshot) { engine(s, "", daemon("S"), partIn(evidence.RoleContainerd, 60, "T")) }, "WS313", Stuck, false},
+		{"containerd just started", func(s *evidence.Snapshot) {
+			fresh := partIn(evidence.RoleContainerd, 60, "S")
+			fresh.Process.StartTicks = uptime - 400
+			engine(s, "", daemon("S"), fresh)
+		}, "WS324", Unknown, true},
+		{"all just started", func(s *evidence.Snapshot) {
+			d, fresh := daemon("S"), partIn(evidence.RoleContainerd, 60, "S")
+			d.Process.StartTicks, fresh.Process.StartTicks = uptime-450, uptime-400
+			engine(s, "", d, fresh)
+		}, "", Killed, true},
 		{"shim stopped", func(s *evidence.Snapshot) { s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "T")} }, "WS314", Stuck, false},
 		{"shim in D", func(s *evidence.Snapshot) {
 			locked(s)

@@ -64,6 +64,7 @@ var titles = map[string]struct{ title, severity string }{
 	"WS307": {"paused", SeverityInfo},
 	"WS308": {"stuck in its start or removal", SeverityError},
 	"WS323": {"up, and its program has not begun", SeverityError},
+	"WS324": {"containerd has just been started", SeverityInfo},
 	"WS326": {"a known defect of this engine's version", SeverityWarning},
 	"WS330": {"a shim without a container", SeverityWarning},
 	"WS331": {"the runtime's state without a container", SeverityWarning},

@@ -55,20 +55,12 @@ func (c *inspection) orphaned(out *Container) {
 	f.Fixes = []Fix{{When: FixNow, Text: "save what is to be saved: containerd ends the container when it notices, at its next start at the latest; by hand its init takes the stop signal",
 		Command: fmt.Sprintf("sudo kill -%s %d", strings.TrimPrefix(evidence.SignalName(c.stopSignal()), "SIG"), c.root.PID)}}
 	out.Findings = append([]Finding{f}, out.Findings...)
-	if c.host.Engine != nil && len(engineCauses(c.host.Engine)) > 0 {
+	if len(engineCauses(c.host.Engine)) > 0 || out.Stop == nil {
 		return // what becomes of docker's commands is decided there
 	}
 	out.Verdict, out.Confidence, out.Layer, out.Headline = Unknown, Assumed, LayerShim, f.Summary
-	if s := out.Stop; s != nil {
-		s.Outcome, s.ExitCode, s.AfterSeconds, s.ContainerEnds, s.Command = string(Unknown), nil, nil, nil, Command{Returns: true}
-		s.KilledUnheard = []int{}
-		s.Steps = []Step{{Action: s.Signal + " through containerd", Effect: "there is no shim to pass it on"}}
-	}
-	for _, e := range []*EndForecast{out.Kill, out.Rm} {
-		if e != nil {
-			*e = EndForecast{Signal: e.Signal, Outcome: "unknown", Command: Command{Returns: true}, Steps: []Step{}}
-		}
-	}
+	c.unsettle(out)
+	out.Stop.Steps = []Step{{Action: out.Stop.Signal + " through containerd", Effect: "there is no shim to pass it on"}}
 }
 
 // findLeftShim: the container has ended, and its shim stays for good.

@@ -158,11 +158,23 @@ func (l *lab) containerdManaged(t *testing.T) {
 	}
 	a := l.ask(t, l.plain, "managed")
 	a.wants(t, diagnose.Ghost, []string{"WS312"}, "dockerd has started this containerd")
-	if !eventually(40*time.Second, func() bool { return l.ask(t, l.plain, "managed").Verdict == diagnose.Stops }) {
+	seen := map[diagnose.Verdict]bool{}
+	if !eventually(60*time.Second, func() bool {
+		time.Sleep(time.Second)
+		v := l.ask(t, l.plain, "managed").Verdict
+		seen[v] = true
+		return v == diagnose.Stops
+	}) {
 		t.Errorf("dockerd has not started a new containerd")
+	}
+	if !seen[diagnose.Unknown] {
+		t.Errorf("the moment before dockerd is connected again was not told: %v", seen)
 	}
 	stop := l.later(l.plain, "stop", "managed")
 	stop.returns(t, 30*time.Second)
+	if stop.took > 5*time.Second {
+		t.Errorf("it was said to stop, and took %v", stop.took)
+	}
 	l.row(t, a, stop.sums()+" (after)")
 }
 

@@ -132,7 +132,7 @@ func (t *trying) check(cmd *cobra.Command, args []string) ([]string, error) {
 		return nil, err
 	}
 	if t.format.text = render.Image; t.static.only {
-		t.format.text = render.Text
+		t.format.text = render.Static
 	}
 	t.app.unwritten, t.format.bad = &t.format, func(c *diagnose.Container) bool { return t.codeOfOne(*c) == exitTrouble }
 	images := args

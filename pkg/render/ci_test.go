@@ -67,6 +67,16 @@ func TestCIGolden(t *testing.T) {
 	}
 }
 
+func TestStaticGolden(t *testing.T) {
+	fine := located()
+	fine.Name, fine.Findings, fine.Headline = "api:2.0", nil, "server is PID 1 and gets SIGTERM; nothing found that stands in its way"
+	doubtful := located()
+	doubtful.Name, doubtful.Findings = "jobs:7", doubtful.Findings[1:2]
+	doubtful.Findings[0].Ignored, doubtful.Headline = nil, doubtful.Findings[0].Summary
+	golden(t, "static-several.txt", printed(t, Static, report(fine, doubtful, located()), Options{Width: 90}))
+	golden(t, "static-one.txt", printed(t, Static, report(located()), Options{Width: 90}))
+}
+
 // needXMLLint skips loudly where there is no xmllint, and fails where it is
 // required.
 func needXMLLint(t *testing.T) {

@@ -62,7 +62,7 @@ func FuzzHostileText(f *testing.F) {
 		r.Containers[1].Findings[0].Code = stopRunning
 		one := r
 		one.Containers = r.Containers[:1]
-		for name, print := range map[string]printer{"text": Text, "image": Image, "json": JSON, "template": Template("{{.Name}} {{json .}} {{.}}")} {
+		for name, print := range map[string]printer{"text": Text, "static": Static, "junit": unindented(JUnit), "sarif": SARIF, "github": GitHub, "markdown": Markdown, "image": Image, "json": JSON, "template": Template("{{.Name}} {{json .}} {{.}}")} {
 			for _, o := range []Options{{Width: width}, {Width: width, NoTrunc: true}} {
 				for _, r := range []diagnose.Report{one, r} {
 					out := string(printed(t, print, r, o))
@@ -82,6 +82,22 @@ func FuzzHostileText(f *testing.F) {
 			t.Fatalf("signals lets %U through:\n%q", c, b.String())
 		}
 	})
+}
+
+// unindented takes off the tabs that JUnit's lines begin with.
+func unindented(f printer) printer {
+	return func(w io.Writer, r diagnose.Report, o Options) error {
+		var b strings.Builder
+		if err := f(&b, r, o); err != nil {
+			return err
+		}
+		for _, line := range strings.SplitAfter(b.String(), "\n") {
+			if _, err := io.WriteString(w, strings.TrimLeft(line, "\t")); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // TestEscapeOnlyFromColour: with colour on, the only escapes are ours, and

@@ -105,7 +105,7 @@ func (w *Watcher) tellSilent(ctx context.Context) {
 		if r.SilentSeconds == nil {
 			return // it answered meanwhile
 		}
-		r.Headline = fmt.Sprintf("the engine has not answered for %s: no stop is seen now, and docker stop will not return", span(r.SilentSeconds))
+		r.Headline = fmt.Sprintf("the engine has not answered for %s: no stop is seen until it does", span(r.SilentSeconds))
 		for _, f := range r.HostFindings {
 			r.Headline += "; " + f.Title
 		}

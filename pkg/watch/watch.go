@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -159,12 +160,23 @@ func (w *Watcher) Run(ctx context.Context) {
 // beside runs a call without the loop waiting for it; done runs in the loop.
 func (w *Watcher) beside(ctx context.Context, call func(), done func()) {
 	go func() {
-		call()
+		w.survive(call)
 		select {
 		case w.posted <- done:
 		case <-ctx.Done():
 		}
 	}()
+}
+
+// survive runs a call and lives on should it panic: the judgement of one odd
+// container must not take the watch away from the others.
+func (w *Watcher) survive(call func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.complain(fmt.Sprintf("a bug in whystuck, please report it: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	call()
 }
 
 // pause is how long the loop may sleep.
@@ -215,7 +227,9 @@ func (w *Watcher) takeEvents(ctx context.Context) {
 		default:
 			w.answered(now)
 			w.machine.Take(i.event, now)
-			w.since.set(w.machine.Latest())
+			if latest := w.machine.Latest(); !latest.IsZero() {
+				w.since.set(latest)
+			}
 		}
 	}
 	if lost {

@@ -206,6 +206,9 @@ func (c *inspection) fixFUSE(h *hang) []Fix {
 	if hits := c.hits(h.t); hits != "" {
 		all = fmt.Sprintf("every user of this mount gets errors (ENOTCONN), stuck on it now: %s; it has to be mounted again", hits)
 	}
+	if also := c.mountedToo(h.t); also != "" {
+		all += "; mounted in: " + also
+	}
 	conn := servers[0].Connection
 	abort := Fix{When: FixNow, Text: "abort the connection: frees all its callers at once", Risk: text(all),
 		Command: fmt.Sprintf("echo 1 | sudo tee /sys/fs/fuse/connections/%d/abort", conn)}

@@ -210,5 +210,28 @@ func (c *inspection) hits(t *evidence.Task) string {
 	return strings.Join(names, ", ")
 }
 
+// mountedToo names the other containers that have what t is stuck on mounted and are
+// not stuck on it, "" for none.
+func (c *inspection) mountedToo(t *evidence.Task) string {
+	if c.t.Others == nil {
+		return ""
+	}
+	stuck := map[string]bool{}
+	for _, o := range c.sharing(t) {
+		stuck[o.Container] = true
+	}
+	var names []string
+	for _, u := range c.t.Others.Mounted {
+		who := u.Name
+		if who == "" {
+			who = u.Container[:min(len(u.Container), 12)]
+		}
+		if !stuck[u.Container] && len(names) < maxNamed {
+			names = append(names, bounded(who, 64))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // maxNamed bounds the names in one sentence.
 const maxNamed = 8

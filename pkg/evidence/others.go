@@ -8,6 +8,17 @@ type Others struct {
 	Count int `json:"count"`
 	// Whole: every task of the host was looked at. False: the time was up.
 	Whole bool `json:"whole"`
+	// Mounted are the other containers that have a device mounted on which a task of
+	// the target is stuck, stuck themselves or not.
+	Mounted []MountUser `json:"mounted,omitempty"`
+}
+
+// MountUser is a container that has a file system mounted, by one process in it.
+type MountUser struct {
+	Container string `json:"container"` // its id
+	Name      string `json:"name,omitempty"`
+	PID       int    `json:"pid"`
+	Comm      string `json:"comm"`
 }
 
 // OtherTask is one task of another container or of the host.

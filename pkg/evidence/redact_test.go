@@ -97,6 +97,7 @@ var mayStay = map[string]bool{
 	"Handler.Symbol": true, "GoInside.Version": true,
 	"Part.Role": true, "Part.Trouble": true,
 	"OtherTask.Comm": true, "OtherTask.State": true, "OtherTask.Wchan": true, "OtherTask.Stack": true, "OtherTask.Container": true, "OtherTask.Name": true,
+	"MountUser.Container": true, "MountUser.Name": true, "MountUser.Comm": true,
 	"HungLine.Comm": true, "HungLine.OwnerComm": true, "HungLine.Lock": true,
 	"BlockDevice.Number": true, "BlockDevice.Name": true, "BlockDevice.Disk": true, "BlockDevice.Holders": true, "BlockDevice.Slaves": true,
 	"BlockDevice.State": true, "IOLimit.Kind": true,

@@ -55,10 +55,21 @@ func (l *looker) nameOthers(ctx context.Context) {
 			}
 		}
 	}
-	if len(found) == 0 || l.names == nil {
+	var users []*evidence.MountUser
+	for i := range l.snap.Targets {
+		if o := l.snap.Targets[i].Others; o != nil {
+			for j := range o.Mounted {
+				users = append(users, &o.Mounted[j])
+			}
+		}
+	}
+	if len(found)+len(users) == 0 || l.names == nil {
 		return
 	}
 	names := l.names(ctx)
+	for _, u := range users {
+		u.Name = names[u.Container]
+	}
 	for _, o := range found {
 		o.Name = names[o.Container]
 	}

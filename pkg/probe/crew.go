@@ -25,6 +25,9 @@ func (r *reader) crew(blockers []int, until time.Time, fuse bool) crew {
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
+		if fuse {
+			c.addSpace(r, pid, &st)
+		}
 		tids := []int{pid}
 		if st.Threads > 1 {
 			tids, _, _ = numbers(r.p.pidPath(pid, "task"), maxTasksProcess)

@@ -41,6 +41,7 @@ func (p *Prober) Others(ctx context.Context, targets []evidence.Target, blockers
 	}
 	c := found.value
 	p.lookClosely(ctx, &c)
+	p.readSpaces(ctx, &c)
 	for _, t := range hung {
 		t.Others = c.stuckWith(t, blockers)
 	}
@@ -57,6 +58,8 @@ type crew struct {
 	// blockedTasks and byWait count all tasks in D.
 	blockedTasks int
 	byWait       map[string]int
+	spaces       []space
+	seenSpaces   map[string]bool
 }
 
 // devicesOf are the devices that hanging tasks of a target are stuck on.
@@ -116,6 +119,11 @@ func (c *crew) stuckWith(t *evidence.Target, blockers []int) *evidence.Others {
 	// Who has waited longest is nearest to the cause.
 	slices.SortStableFunc(out.Tasks, func(a, b evidence.OtherTask) int { return sleptFor(&b) - sleptFor(&a) })
 	out.Tasks = out.Tasks[:min(len(out.Tasks), maxOthersTarget)]
+	id := ""
+	if t.Container != nil {
+		id = t.Container.ID
+	}
+	out.Mounted = c.mountedIn(devices, id)
 	return out
 }
 

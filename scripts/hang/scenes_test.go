@@ -36,7 +36,7 @@ func scenes() []scene {
 		{name: "fuse-lookup", run: fuse("-f", "/mnt/hang-WHO", "stat"), prepare: silentFUSE, docker: commands, fix: "/abort",
 			before: said{stuck, "likely", "WS209", silent("/mnt/hang-WHO")}, dead: said{stuck, "certain", "WS209", silent("/mnt/hang-WHO")}},
 		{name: "fuse-second", run: fuse("-f", "/mnt/hang", "stat"), prepare: silentFUSE, after: secondLookup, fix: "/abort",
-			before: said{stuck, "likely", "WS212", []string{"behind siglab", "container FIRST", "stuck on it now: FIRST"}}, dead: said{stuck, "certain", "WS209", silent("/mnt/hang")}},
+			before: said{stuck, "likely", "WS212", []string{"behind siglab", "container FIRST", "stuck on it now: FIRST", "mounted in: FIRST-idle"}}, dead: said{stuck, "certain", "WS209", silent("/mnt/hang")}},
 		// Behind a creat that waits in the same directory; the stack says path_openat.
 		{name: "fuse-openat", run: fuse("-f", "/mnt/hang", "stat"), prepare: silentFUSE, after: openBehind, fix: "/abort",
 			before: said{stuck, anyhow, "WS212", []string{"behind siglab", "container FIRST"}}, dead: said{stuck, "certain", "WS209", silent("/mnt/read")}},
@@ -84,7 +84,7 @@ func scenes() []scene {
 		{name: "ok-argv-trap", proc: true, killable: true, run: fuse("-f", "/mnt/read", "argv_trap"), prepare: silentFUSE, docker: commands, before: said{diagnose.Stops, anyhow, "", nil}},
 		// The command line of its init cannot be read, and who tries has to come back.
 		{name: "map-lock", proc: true, run: fuse("-f", "/mnt/read", "map_lock"), prepare: silentFUSE, fix: "/abort",
-			before: said{stuck, anyhow, "WS209", []string{"/cmdline (timeout)"}}, dead: said{stuck, "certain", "WS209", nil}},
+			before: said{stuck, anyhow, "WS209", []string{"/cmdline (timeout)"}}, dead: said{stuck, sure, "WS209", nil}},
 		{name: "unmap", proc: true, run: fuse("-f", "/mnt/write", "unmap"), prepare: silentFUSE, fix: "/abort",
 			before: said{stuck, anyhow, "WS209", []string{"/cmdline (skipped)"}}, dead: said{stuck, anyhow, "WS206", nil}},
 		{name: "path-trap", proc: true, run: fuse("-f", "/mnt/read", "path_trap"), prepare: silentFUSE, fix: "/abort",
@@ -114,7 +114,15 @@ func ownParent(t *testing.T, _ *lab, p *played) {
 
 // secondLookup has another container look up the same name, and judges that one:
 // it waits behind the first, in a function that does not say FUSE.
-func secondLookup(t *testing.T, l *lab, p *played) { next(t, l, p, "-f", "/mnt/hang", "stat") }
+// A third has the mount and does nothing with it: the abort hits it too.
+func secondLookup(t *testing.T, l *lab, p *played) {
+	idle := p.name + "-idle"
+	if _, err := l.d.Run(t.Context(), "--name", idle, "-v", p.dir+":/mnt", "lab", "exit"); err != nil {
+		t.Fatal(err)
+	}
+	next(t, l, p, "-f", "/mnt/hang", "stat")
+	p.more = append(p.more, idle)
+}
 
 // openBehind has another create the name that is being looked up, which keeps
 // the directory locked, and judges a third that opens another file in it.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
 	"github.com/whystuck/whystuck/pkg/script"
 )
@@ -87,7 +88,7 @@ func (c *imageCase) helperWords(l *link, e *script.End) string {
 	if l.pid1 && !c.img.Run.Init {
 		return fmt.Sprintf("%s keeps the container alive; %s drops %s, and nobody tells the program that runs beside it", what, l.name(), c.sigName)
 	}
-	return fmt.Sprintf("%s keeps the container alive; on %s %s dies at once, and the program beside it is killed unheard", what, c.sigName, l.name())
+	return fmt.Sprintf("%s keeps the container alive; on %s %s dies at once, and the program beside it %s", what, c.sigName, l.name(), l.fateBehind())
 }
 
 // shellFate says what becomes of the signal at a shell without a trap.
@@ -100,7 +101,18 @@ func (c *imageCase) shellFate(l *link, whom string) string {
 	if l.pid1 && !c.img.Run.Init {
 		return fmt.Sprintf("%s is PID 1, drops %s and does not pass it on to %s", l.name(), c.sigName, whom)
 	}
-	return fmt.Sprintf("on %s %s dies at once and does not pass it on; %s is killed without having heard anything", c.sigName, l.name(), whom)
+	return fmt.Sprintf("on %s %s dies at once and does not pass it on; %s %s", c.sigName, l.name(), whom, l.fateBehind())
+}
+
+// fateBehind is what becomes of a program whose shell dies behind an init: the
+// init leaves with the shell. One that signals the whole group tells the program
+// too, and does not wait for it.
+func (l *link) fateBehind() string {
+	if b := l.behind; b != nil && b.row != nil && b.row.Forward != nil && b.program.Options["single"] == "" &&
+		(b.row.Forward.Reach == catalog.ReachGroup || b.program.Options["group"] != "") {
+		return "is signalled by " + b.name() + ", and nobody waits for it to finish"
+	}
+	return "is killed without having heard anything"
 }
 
 // told is what the shell runs, for a sentence.

@@ -22,7 +22,7 @@ func (w *walk) readShell(l *link) {
 			sh.command, sh.text, sh.args = true, args[1], args[2:]
 			w.parse(sh, sh.text, l.program.ID == "bash")
 			return
-		case a == "-o" || a == "+o" || a == "-O":
+		case len(a) > 1 && (a[0] == '-' || a[0] == '+') && a[1] != '-' && (a[len(a)-1] == 'o' || a == "-O"): // -o pipefail, -euxo pipefail
 			args = args[min(2, len(args)):]
 		case strings.HasPrefix(a, "-") && a != "-":
 			args = args[1:]

@@ -83,6 +83,8 @@ func TestJudgeImage(t *testing.T) {
 		{"ignored", argv("/entry.sh"), argv("server"), script1("#!/bin/sh\ntrap '' TERM\nexec \"$@\"\n"), nil, []string{"WS517 warning assumed"}},
 		{"init before a script without exec", argv("tini", "--", "/entry.sh"), nil, and(map[string]string{"/usr/bin/tini": elf, "/entry.sh": "#!/bin/sh\nserver\n"}), nil,
 			[]string{"WS505 warning likely", "WS510 info likely"}},
+		{"options of the shell", nil, argv("/bin/bash", "-euxo", "pipefail", "-c", "server; true"), shells, nil, []string{"WS504 error likely"}},
+		{"more options of the shell", nil, argv("/bin/bash", "--login", "-o", "pipefail", "-lc", "exec server"), shells, nil, nil},
 		{"init before an interpreter", argv("tini", "--", "node", "server.js"), nil, and(map[string]string{"/usr/bin/tini": elf, "/usr/bin/node": elf}), nil, []string{"WS510 info likely"}},
 		{"init that is no PID 1", argv("/entry.sh"), nil, and(map[string]string{"/usr/bin/tini": elf, "/entry.sh": "#!/bin/sh\ntini -- server\n"}), nil,
 			[]string{"WS505 error likely", "WS510 warning likely"}},
@@ -157,6 +159,23 @@ func TestImageFacts(t *testing.T) {
 	}
 	if want := "entry.sh is PID 1, drops SIGTERM and does not pass it on to server"; c.Headline != want {
 		t.Errorf("headline %q, want %q", c.Headline, want)
+	}
+}
+
+// TestFateBehindAnInit: who is told by a group, and who is not.
+func TestFateBehindAnInit(t *testing.T) {
+	files := and(map[string]string{"/usr/bin/tini": elf, "/usr/bin/dumb-init": elf, "/entry.sh": "#!/bin/sh\nserver\n"})
+	for want, line := range map[string][]string{
+		"is killed without having heard anything":                             argv("tini", "--", "/entry.sh"),
+		"is signalled by tini, and nobody waits for it to finish":             argv("tini", "-g", "--", "/entry.sh"),
+		"is signalled by dumb-init, and nobody waits for it to finish":        argv("dumb-init", "/entry.sh"),
+		"on SIGTERM entry.sh dies at once and does not pass it on; server is": argv("dumb-init", "-c", "/entry.sh"),
+	} {
+		img := image(line, nil, files)
+		settle(img)
+		if c := JudgeImage(img); !strings.Contains(c.Headline, want) {
+			t.Errorf("%v: %q, want %q", line, c.Headline, want)
+		}
 	}
 }
 

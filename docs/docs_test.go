@@ -28,7 +28,7 @@ var codes = []string{
 	"WS501", "WS502", "WS503",
 	"WS504", "WS505", "WS506", "WS507", "WS508", "WS509", "WS510", "WS511", "WS512", "WS513", "WS514", "WS515", "WS516", "WS517", "WS518",
 	"WS519",
-	"WS530", "WS531", "WS532", "WS533", "WS535", "WS536",
+	"WS530", "WS531", "WS532", "WS533", "WS535", "WS536", "WS537",
 	"created-for-ever", "ctrl-c", "gone-but-alive", "kill-errors", "permission-denied", "slow-stop", "stop-never-returns",
 	"entrypoint",
 }

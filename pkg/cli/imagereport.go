@@ -100,7 +100,7 @@ func (t *trying) codeOfOne(c diagnose.Container) int {
 	}
 	for _, f := range c.Findings {
 		switch f.Code {
-		case "WS530", "WS531", "WS532", "WS533":
+		case "WS530", "WS531", "WS532", "WS533", "WS537":
 			if f.Ignored == nil {
 				code = worse(code, exitTrouble)
 			}

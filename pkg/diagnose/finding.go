@@ -114,6 +114,7 @@ var titles = map[string]struct{ title, severity string }{
 	"WS533": {"the container could not be started", SeverityError},
 	"WS535": {"not the same every time", SeverityWarning},
 	"WS536": {"the handler does not end it as assumed", SeverityError},
+	"WS537": {"it ended by itself during its stop", SeverityError},
 }
 
 // newFinding starts a finding of a rule about a process (nil: about none).

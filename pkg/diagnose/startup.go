@@ -1,9 +1,6 @@
 package diagnose
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // Startup is how the container of an image came up; only `image` fills it.
 type Startup struct {
@@ -120,60 +117,6 @@ func (s *StartFailure) fixes() []Fix {
 			{When: FixImage, Text: "start the program in the foreground (daemon off; -F; --nodaemon): PID 1 has to stay"}}
 	}
 	return []Fix{{When: FixRun, Text: "give it what it needs to start: --env, --volume, --network, a command; the end of its log says what it missed"}}
-}
-
-// Disagreed reports whether a forecast that is a promise was not kept. One that
-// rests on an assumption promises nothing.
-func (c *Container) Disagreed() bool {
-	return c.Agreed != nil && !*c.Agreed && c.Confidence != Assumed
-}
-
-// AssumedWrong notes that a handler did not do what one hopes of handlers.
-func AssumedWrong(c *Container) {
-	if c.Agreed == nil || *c.Agreed || c.Confidence != Assumed {
-		return
-	}
-	f := newFinding("WS536", nil)
-	o := c.Observed
-	f.Summary = fmt.Sprintf("a handler runs, what it does cannot be seen before: assumed was %s, seen was %s", c.Verdict, o.Outcome)
-	f.Evidence = append(f.Evidence, Evidence{Source: "stop", Field: o.Outcome, Value: ending(o.ExitCode, o.AfterSeconds), Says: "what happened"})
-	f.Fixes = []Fix{{When: FixImage, Text: "let the program end in its handler, within the stop timeout; or give it the signal that it ends on: STOPSIGNAL"}}
-	c.Findings = append([]Finding{f}, c.Findings...)
-}
-
-// Disagree puts the finding for a forecast that was wrong into c, which has
-// Observed: it is a bug of ours. capture names the file to send, "" for none.
-func Disagree(c *Container, capture, where string) {
-	f := newFinding("WS532", nil)
-	o := c.Observed
-	f.Summary = fmt.Sprintf("foretold was %s, seen was %s: a bug of whystuck, please send the capture", c.Verdict, o.Outcome)
-	if c.Verdict == Verdict(o.Outcome) {
-		f.Summary = fmt.Sprintf("it came to %s as foretold, but otherwise than foretold: a bug of whystuck, please send the capture", c.Verdict)
-	}
-	if s := c.Stop; s != nil {
-		f.Evidence = append(f.Evidence, Evidence{Source: "forecast", Field: s.Outcome, Value: ending(s.ExitCode, s.AfterSeconds), Says: string(c.Confidence)})
-	}
-	f.Evidence = append(f.Evidence, Evidence{Source: "stop", Field: o.Outcome, Value: ending(o.ExitCode, o.AfterSeconds), Says: "what happened"})
-	text := "send this file to " + where + "; it is redacted"
-	if capture == "" {
-		text = "run it again; the capture of this run could not be written"
-	}
-	f.Fixes = []Fix{{When: FixHost, Text: strings.TrimSpace(text + " " + capture)}}
-	c.Findings = append([]Finding{f}, c.Findings...)
-}
-
-func ending(code *int, after *float64) string {
-	var parts []string
-	if code != nil {
-		parts = append(parts, fmt.Sprintf("exit code %d", *code))
-	}
-	if after != nil {
-		parts = append(parts, fmt.Sprintf("%.1f s", *after))
-	}
-	if len(parts) == 0 {
-		return "no end"
-	}
-	return strings.Join(parts, " after ")
 }
 
 // AddRuns notes what each of several runs came to, and says so where they were not

@@ -60,7 +60,7 @@ func disagreed(c diagnose.Container) bool { return c.Agreed != nil && !*c.Agreed
 // outcome.
 func imageRank(c diagnose.Container) int {
 	switch {
-	case disagreed(c) && c.Confidence != diagnose.Assumed:
+	case c.Disagreed():
 		return -2
 	case notReady(c):
 		return -1
@@ -103,6 +103,8 @@ func foretold(c diagnose.Container) string {
 		return "as predicted"
 	case c.Confidence == diagnose.Assumed:
 		return "otherwise than assumed"
+	case c.EndedByItself():
+		return "ended by itself"
 	}
 	return "NOT as predicted"
 }
@@ -273,7 +275,7 @@ func imageCounts(list []diagnose.Container) string {
 		default:
 			count[imageOutcome(c)]++
 		}
-		if disagreed(c) && c.Confidence != diagnose.Assumed {
+		if c.Disagreed() {
 			wrong++
 		}
 	}

@@ -152,9 +152,11 @@ func (r *run) stop(ctx context.Context) {
 	}
 	r.out.Host = out.Report.Host.Findings
 	r.take(out.Report.Containers[0], p.Snapshot())
-	if r.out.Container.Observed != nil && r.out.Container.Observed.Cut == "interrupted" {
-		r.out.Err = ctx.Err()
+	if ctx.Err() != nil {
+		// What an interrupted stop looked like is no evidence against a forecast.
+		r.out.Err, r.out.Container.Agreed = ctx.Err(), nil
 	}
+	diagnose.Otherwise(&r.out.Container)
 }
 
 func lookError(s *evidence.Snapshot) error {
@@ -174,7 +176,6 @@ func (r *run) take(c diagnose.Container, s *evidence.Snapshot) {
 	c.Startup = r.out.Container.Startup
 	c.Findings = append(r.out.Container.Findings, lasting(c.Findings)...)
 	r.out.Container, r.out.Snapshot = c, s
-	diagnose.AssumedWrong(&r.out.Container)
 }
 
 // lasting leaves out what could be done about this one container: it is gone when

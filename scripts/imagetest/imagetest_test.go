@@ -52,12 +52,13 @@ type lab struct {
 	d      *bed.Daemon
 	binary string
 	env    []string // of the docker command and of whystuck
+	dir    string   // where whystuck runs, and puts the capture of a wrong forecast
 }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	bed.Require(t, "root", "docker", "gcc", "bash", "dash", "busybox", "tini")
-	l := &lab{binary: build(t), d: bed.StartDaemon(t)}
+	l := &lab{binary: build(t), d: bed.StartDaemon(t), dir: t.TempDir()}
 	l.env = l.d.Env()
 	l.base(t, l.d)
 	return l
@@ -156,8 +157,7 @@ func (l *lab) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, l.binary, append([]string{"image"}, args...)...)
 	cmd.Env = append(l.env, "NO_COLOR=1", "HOME=/nonexistent")
 	cmd.WaitDelay = time.Second
-	// The capture of a wrong forecast lands where it runs.
-	cmd.Dir = os.TempDir()
+	cmd.Dir = l.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
 }

@@ -128,7 +128,7 @@ func (f failOn) codeOfStop(r diagnose.Report) int {
 		c := r.Containers[i]
 		if o := c.Observed; o != nil {
 			c.Verdict = diagnose.Verdict(o.Outcome)
-			if o.Cut == "deadline" || len(o.Survivors) > 0 && c.Verdict != diagnose.Unknown {
+			if o.Cut == "deadline" || o.Then == "restarted" || len(o.Survivors) > 0 && c.Verdict != diagnose.Unknown {
 				code = worse(code, exitTrouble)
 			}
 		}

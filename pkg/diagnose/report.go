@@ -124,6 +124,9 @@ type Observed struct {
 	// Left is what became of a request that was left before its end: carried-on,
 	// never-accepted, kept-open or unknown; "" where it was seen through.
 	Left string `json:"left,omitempty"`
+	// Then is what the engine did with it after its end: restarted, or removed; ""
+	// where it stays.
+	Then string `json:"then,omitempty"`
 	// Note is what else there is to know, one sentence.
 	Note string `json:"note,omitempty"`
 	// Proof are the places where something could be left.

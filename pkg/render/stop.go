@@ -98,7 +98,7 @@ func StopEnded(w io.Writer, r diagnose.Report, o Options) error {
 // endedWell: nothing about the stop needs a person.
 func endedWell(c diagnose.Container) bool {
 	o := c.Observed
-	return o.Outcome == string(diagnose.Stops) && len(o.Survivors) == 0 && o.Still == nil && (c.Agreed == nil || *c.Agreed)
+	return o.Outcome == string(diagnose.Stops) && o.Then != "restarted" && len(o.Survivors) == 0 && o.Still == nil && (c.Agreed == nil || *c.Agreed)
 }
 
 func (p *page) stopTable(list []diagnose.Container) {
@@ -125,6 +125,9 @@ func (p *page) stopEnd(c diagnose.Container) {
 	p.line("  predicted  ", phrase(c), codeWords(c.Stop))
 	if words := leftWords(o); words != "" {
 		p.prose(2, words)
+	}
+	if o.Then == "restarted" {
+		p.prose(2, "It was started again: a restart policy holds against a signal that is not the container's own stop signal.")
 	}
 	if o.Note != "" {
 		p.prose(2, sentence(o.Note))

@@ -181,7 +181,6 @@ func (r *run) happened(ctx context.Context, h engine.Event) {
 		}
 		r.note(r.t.PID, text, fromEvents)
 	case "start":
-		r.survived.Note = "it was started again, by the restart policy or by somebody"
 		r.note(0, "it is started again", fromEvents)
 	case "oom":
 		r.note(0, "out of memory in its cgroup", fromEvents)

@@ -44,6 +44,12 @@ func (r *run) prove(ctx context.Context) {
 	r.tell(math.Inf(1))
 	r.survived.Survivors = append([]int{}, r.survivors(l)...)
 	r.survived.Proof = r.checks(l)
+	switch {
+	case l.restarted(r):
+		r.survived.Then = "restarted"
+	case l.err == nil && l.state.Gone:
+		r.survived.Then = "removed"
+	}
 	r.outcome(l)
 	// Who interrupts wants the truth now, and has the forecast already.
 	if !l.gone() && !l.restarted(r) && r.survived.Cut != "interrupted" {
@@ -97,10 +103,14 @@ func (r *run) survivors(l left) []int {
 
 // checks puts the proof into the report.
 func (r *run) checks(l left) []diagnose.Check {
+	seen := check("processes", l.after.Seen, len(r.t.Processes) == 0, "all that were there have ended")
+	if l.restarted(r) { // its cgroup and its shim are those of the new run
+		return []diagnose.Check{seen, {What: "engine", OK: truth(false), Says: "it runs again (" + l.state.Status + ")"}}
+	}
 	out := []diagnose.Check{
 		check("cgroup", l.after.Cgroup, l.after.NoCgroup, "no task in its cgroup"),
 		check("PID namespace", l.after.Namespace, l.after.NoNamespace, "none in its PID namespace"),
-		check("processes", l.after.Seen, false, "all that were there have ended"),
+		seen,
 	}
 	shim := diagnose.Check{What: "shim", OK: truth(l.after.Shim == 0), Says: "no shim"}
 	switch {

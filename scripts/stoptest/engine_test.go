@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,6 +107,48 @@ func TestRefused(t *testing.T) {
 		t.Errorf("agreed %v for a forecast of %s", agreed, c.Verdict)
 	}
 	signalTo(t, pid, syscall.SIGKILL) // which this engine may not
+}
+
+// Where nothing may be sent, nothing is.
+func TestNothingIsSent(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	pid := l.start(t, "web", "lab", "exit")
+	for _, c := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{"--dry-run", "web"}, 0},
+		{[]string{"-s", "INT", "web"}, 2}, // API 1.41: the engine would send SIGTERM
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		cmd, out, errOut := l.command(ctx, c.args...)
+		_ = cmd.Run()
+		cancel()
+		if got := cmd.ProcessState.ExitCode(); got != c.code {
+			t.Errorf("%v: exit code %d, want %d\n%s%s", c.args, got, c.code, out, errOut)
+		}
+	}
+	if out, _, _ := l.Docker(t.Context(), "logs", "web"); strings.Contains(out, "HEARD") || syscall.Kill(pid, 0) != nil {
+		t.Errorf("it was touched: %s", out)
+	}
+}
+
+// A restart policy holds against another signal: it comes back, and that is said.
+func TestComesBack(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	pid := l.start(t, "web", "--restart", "always", "--stop-signal", "TERM", "lab", "-s", "2", "exit")
+	time.Sleep(300 * time.Millisecond)
+	a := l.stop(t, "-s", "INT", "--emulate", "-t", "3", "web")
+	c := a.one(t)
+	t.Logf("%s, then %q, %v\n%s", c.Observed.Outcome, c.Observed.Then, c.Observed.Proof, timeline(c))
+	if c.Observed.Outcome != string(stops) || c.Observed.Then != "restarted" || a.code != 1 || slices.Contains(c.Observed.Survivors, pid) {
+		t.Errorf("observed %s, then %q, survivors %v, exit code %d", c.Observed.Outcome, c.Observed.Then, c.Observed.Survivors, a.code)
+	}
+	if c.Stop == nil || c.Stop.Then != c.Observed.Then {
+		t.Errorf("forecast %+v", c.Stop)
+	}
 }
 
 // Ctrl-C leaves the stop to the engine, which carries it on.

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
@@ -148,9 +149,26 @@ func (c *inspection) blocked(out *Container, why *cause, own []*cause) {
 	default:
 		c.unreached(out, why)
 	}
+	out.Findings = stillTrue(out.Findings)
 	for _, o := range slices.Backward(own) {
 		out.Findings = slices.Insert(out.Findings, 0, o.finding)
 	}
+}
+
+// stillTrue are the container's own findings that matter while docker's commands
+// do not get through: no remarks, and no fix that is such a command.
+func stillTrue(list []Finding) []Finding {
+	out := []Finding{}
+	for _, f := range list {
+		if f.Severity == SeverityInfo {
+			continue
+		}
+		f.Fixes = slices.DeleteFunc(slices.Clone(f.Fixes), func(x Fix) bool {
+			return x.When == FixNow && strings.HasPrefix(x.Command, "docker ")
+		})
+		out = append(out, f)
+	}
+	return out
 }
 
 // unsettle takes back what cannot be told at this moment.

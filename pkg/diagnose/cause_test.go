@@ -140,6 +140,19 @@ func TestPassingStates(t *testing.T) {
 	}
 }
 
+// Nobody is sent to a docker command that does not get through.
+func TestNoDockerWhereItHangs(t *testing.T) {
+	s := snapshot(proc{pid: 100, ns: 1, call: "pause", ign: []int{tTERM}})
+	s.Host.Engine = &evidence.Engine{Name: "docker", Trouble: "timeout", Parts: []evidence.Part{partIn(evidence.RoleDaemon, 50, "T")}}
+	for _, f := range Judge(s, Options{}).Containers[0].Findings {
+		for _, x := range f.Fixes {
+			if x.When == FixNow && strings.HasPrefix(x.Command, "docker ") {
+				t.Errorf("%s: %s", f.Code, x.Command)
+			}
+		}
+	}
+}
+
 // What goes into a command is a number of ours, and no word from elsewhere.
 func TestCauseCommands(t *testing.T) {
 	s := snapshot(proc{pid: 100, ns: 1, call: "pause"})

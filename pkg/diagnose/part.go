@@ -3,7 +3,6 @@ package diagnose
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -120,13 +119,4 @@ func socketFact(address, trouble string) Evidence {
 // fixDump has a part of the engine write the stacks of all its threads.
 func fixDump(p *evidence.Part, where string) Fix {
 	return Fix{When: FixNow, Text: "have it write all its stacks (harmless): " + where, Command: fmt.Sprintf("sudo kill -USR1 %d", p.PID)}
-}
-
-// runtimeWords lists processes of the runtime for a sentence: "runc (PID 12)".
-func runtimeWords(list []evidence.Process) string {
-	var out []string
-	for i := range list {
-		out = append(out, fmt.Sprintf("%s (PID %d)", bounded(list[i].Comm, 20), list[i].PID))
-	}
-	return strings.Join(out, ", ")
 }

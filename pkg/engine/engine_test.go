@@ -112,6 +112,7 @@ func TestRealEngine(t *testing.T) {
 	t.Run("denied", l.testDenied)
 	t.Run("forwarded", l.testForwarded)
 	t.Run("socket activation", l.testSocketActivation)
+	t.Run("parts", l.testParts)
 	t.Run("locked container", l.testLocked)
 	t.Run("hung engine", l.testHung)
 	t.Run("forgotten", l.testForgotten)

@@ -54,3 +54,27 @@ func TestHolder(t *testing.T) {
 		})
 	}
 }
+
+// TestNoKillForTheStuck: docker kill is a way out where nobody listens, for a stop
+// without an end too, and none where SIGKILL does not end it.
+func TestNoKillForTheStuck(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		state   string
+		timeout int
+		want    bool
+	}{{"killed", "S", 10, true}, {"waits for ever", "S", -1, true}, {"stuck", "D", 10, false}} {
+		s := snapshot(proc{pid: 100, ns: 1, call: "pause", state: c.state, change: func(p *evidence.Process) {
+			p.Tasks[0].Stack = []string{"sb_start_write"}
+			p.Tasks[0].Again = &evidence.SecondLook{State: c.state}
+		}})
+		got := Judge(s, Options{Timeout: &c.timeout}).Containers[0]
+		kills := false
+		for _, f := range got.Findings {
+			kills = kills || slices.ContainsFunc(f.Fixes, func(x Fix) bool { return x.Command == "docker kill web" })
+		}
+		if kills != c.want {
+			t.Errorf("%s: docker kill is a fix: %v", c.name, kills)
+		}
+	}
+}

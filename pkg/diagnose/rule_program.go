@@ -29,14 +29,14 @@ func (c *inspection) findProgram(o *outlook, r *reaction) Finding {
 		} else if r.p.Inside != nil && r.p.Inside.Node != nil {
 			f.Evidence = append(f.Evidence, Evidence{Source: fmt.Sprintf("/proc/%d/mem", r.p.PID), Field: "uv__signal_tree", Value: fmt.Sprint(r.p.Inside.Node.UserHandlers), Says: "no JavaScript handler for " + sig})
 		}
-		f.Fixes = append(c.fixNow(), Fix{When: FixImage, Text: "handle it in the program", Patch: fmt.Sprintf("process.on('%s', () => process.exit(0))", sig)},
+		f.Fixes = append(c.fixNow(o), Fix{When: FixImage, Text: "handle it in the program", Patch: fmt.Sprintf("process.on('%s', () => process.exit(0))", sig)},
 			Fix{When: FixRun, Text: "behind an init node is not PID 1, and its own handler ends it", Command: c.dockerOnly("docker run --init ...")})
 	case "WS110":
 		if r.better != "" {
 			f.Fixes = append(f.Fixes, Fix{When: FixNow, Text: "the signal that ends it", Command: command("docker kill -s "+r.better+" %s", c.displayName())},
 				Fix{When: FixImage, Text: "make it the container's stop signal", Patch: "STOPSIGNAL " + r.better})
 		} else {
-			f.Fixes = c.fixNow()
+			f.Fixes = c.fixNow(o)
 		}
 	case "WS111":
 		if h, ok := handler(r.p, r.sig); ok && h.File != "" {
@@ -48,7 +48,7 @@ func (c *inspection) findProgram(o *outlook, r *reaction) Finding {
 		}
 		f.Fixes = append(f.Fixes, Fix{When: FixRun, Text: "nothing is wrong as far as can be seen; if the stop overruns, look again while it runs: the masks and the history then tell more"})
 	case "WS112":
-		f.Fixes = append(c.fixNow(), Fix{When: FixImage, Text: "set a handler that the runtime lets run, or put an init in front"})
+		f.Fixes = append(c.fixNow(o), Fix{When: FixImage, Text: "set a handler that the runtime lets run, or put an init in front"})
 	case "WS113":
 		f.Fixes = append(f.Fixes, Fix{When: FixRun, Text: "run init and child as the same user, or give the capability back", Command: c.dockerOnly("docker run --cap-add KILL ...")})
 	case "WS114":

@@ -25,7 +25,7 @@ func (c *inspection) findDropped(o *outlook, r *reaction) []Finding {
 	f := r.finding("WS101")
 	f.Summary = fmt.Sprintf("%s has no handler for %s, and the kernel drops what would end the init of a PID namespace by default", name(r.p), evidence.SignalName(r.sig))
 	f.Evidence = append(f.Evidence, c.initFact(r.p))
-	f.Fixes = append(c.fixNow(), Fix{When: FixRun, Text: "an init passes the signal, and a child that is not PID 1 dies of it", Command: c.dockerOnly("docker run --init ...")},
+	f.Fixes = append(c.fixNow(o), Fix{When: FixRun, Text: "an init passes the signal, and a child that is not PID 1 dies of it", Command: c.dockerOnly("docker run --init ...")},
 		Fix{When: FixImage, Text: "handle the signal in the program (and exit)"})
 	return []Finding{f}
 }
@@ -61,12 +61,12 @@ func (c *inspection) findIgnored(o *outlook, r *reaction) Finding {
 	if row != nil && row.Kind == catalog.KindShell && ign.Has(evidence.SIGTSTP) && ign.Has(evidence.SIGTTOU) {
 		f := r.finding("WS115")
 		f.Summary = name(r.p) + " is an interactive shell: it ignores " + evidence.SignalName(r.sig)
-		f.Fixes = append(c.fixNow(), Fix{When: FixRun, Text: "leave the shell with exit, or stop it by a signal that it takes", Command: c.dockerOnly("docker run --stop-signal SIGHUP ...")})
+		f.Fixes = append(c.fixNow(o), Fix{When: FixRun, Text: "leave the shell with exit, or stop it by a signal that it takes", Command: c.dockerOnly("docker run --stop-signal SIGHUP ...")})
 		return f
 	}
 	f := r.finding("WS102")
 	f.Summary = fmt.Sprintf("%s ignores %s (SIG_IGN)", name(r.p), evidence.SignalName(r.sig))
-	f.Fixes = append(c.fixNow(), Fix{When: FixImage, Text: "remove what ignores it (trap '' " + evidence.SignalName(r.sig)[3:] + ", nohup, signal(…, SIG_IGN)), or choose another STOPSIGNAL"})
+	f.Fixes = append(c.fixNow(o), Fix{When: FixImage, Text: "remove what ignores it (trap '' " + evidence.SignalName(r.sig)[3:] + ", nohup, signal(…, SIG_IGN)), or choose another STOPSIGNAL"})
 	return f
 }
 
@@ -74,7 +74,7 @@ func (c *inspection) findIgnored(o *outlook, r *reaction) Finding {
 func (c *inspection) findPlain(o *outlook, r *reaction) Finding {
 	f := r.finding(r.why)
 	f.Summary = fmt.Sprintf("%s: %s %s", name(r.p), evidence.SignalName(r.sig), r.note)
-	f.Fixes = c.fixNow()
+	f.Fixes = c.fixNow(o)
 	switch r.why {
 	case "WS103":
 		f.Fixes = append(f.Fixes, Fix{When: FixImage, Text: "unblock the signal, or fetch it with sigwait or a signalfd in a thread that runs"})
@@ -129,7 +129,7 @@ func (c *inspection) initFact(p *evidence.Process) Evidence {
 // fixesUnheard is what to do now for processes that would like to hear it.
 func (c *inspection) fixesUnheard(o *outlook) []Fix {
 	if len(o.cheated) == 0 {
-		return c.fixNow()
+		return c.fixNow(o)
 	}
 	p := o.cheated[0]
 	sig := o.sim.sig
@@ -147,8 +147,12 @@ func (c *inspection) dockerOnly(command string) string {
 	return command
 }
 
-// fixNow ends a container in which nobody listens.
-func (c *inspection) fixNow() []Fix {
+// fixNow ends a container in which nobody listens; nothing where SIGKILL does not end
+// it.
+func (c *inspection) fixNow(o *outlook) []Fix {
+	if c.worstHang(o) != nil {
+		return []Fix{}
+	}
 	if c.t.Container == nil {
 		if c.root == nil {
 			return []Fix{}

@@ -41,8 +41,10 @@ func (p *page) findings(list []diagnose.Finding, c diagnose.Container) {
 			p.prose(titleAt, f.Summary)
 		}
 		p.evidence(f.Evidence)
+		before := ""
 		for _, fix := range f.Fixes {
-			p.fix(fix)
+			p.fix(fix, before)
+			before = risk(fix)
 		}
 		p.line(spaces(fixAt), p.s.label(pad("more", labelAt)), "whystuck explain ", f.Code)
 	}
@@ -99,9 +101,18 @@ func (p *page) evidence(rows []diagnose.Evidence) {
 // read is what stood in the source: "SigCgt 0000000000010002".
 func read(e diagnose.Evidence) string { return strings.TrimSpace(e.Field + " " + e.Value) }
 
-// fix writes one way out. Commands and patches are never shortened or wrapped:
+// risk is whom a fix hits, "" for nobody.
+func risk(f diagnose.Fix) string {
+	if f.Risk == nil {
+		return ""
+	}
+	return *f.Risk
+}
+
+// fix writes one way out. before is the risk of the one above, which is not said
+// twice. Commands and patches are never shortened or wrapped:
 // they are there to be pasted.
-func (p *page) fix(f diagnose.Fix) {
+func (p *page) fix(f diagnose.Fix, before string) {
 	label := spaces(fixAt) + p.s.label(pad(f.When, labelAt))
 	body := f.Command
 	if body == "" {
@@ -126,8 +137,14 @@ func (p *page) fix(f diagnose.Fix) {
 	if f.Command != "" && f.Patch != "" {
 		p.block(spaces(bodyAt), strings.Split(f.Patch, "\n"))
 	}
-	if f.Risk != nil && *f.Risk != "" {
-		p.prose(bodyAt, "risk: "+*f.Risk)
+	switch text := risk(f); {
+	case text == "":
+	case before != "" && text == before:
+		p.prose(bodyAt, "risk: the same")
+	case before != "" && strings.HasPrefix(text, before+"; "):
+		p.prose(bodyAt, "risk: the same, and "+text[len(before)+2:])
+	default:
+		p.prose(bodyAt, "risk: "+text)
 	}
 }
 

@@ -10,8 +10,14 @@ import (
 
 // surveyTime bounds the survey: 3 us a process, so that a host of two thousand is
 // gone through. It is a hint for whoever asks before a signal is sent, and must not
-// cost more than the look itself.
-const surveyTime = 8 * time.Millisecond
+// cost more than the look itself. On a starved host the same work takes longer, and
+// there somebody asks because something hangs: up to surveyAnyhow processes are
+// gone through in any case, for as long as starvedTime.
+const (
+	surveyTime   = 8 * time.Millisecond
+	surveyAnyhow = 2000
+	starvedTime  = 200 * time.Millisecond
+)
 
 // maxStrangers bounds the processes from outside that are looked at in a target.
 const maxStrangers = 16
@@ -37,22 +43,26 @@ func (p *Prober) Survey(ctx context.Context) {
 		r := p.newReader()
 		defer r.close()
 		s.load = r.load()
-		s.byNS, s.whole = r.namespaces(ctx, time.Now().Add(surveyTime))
+		s.byNS, s.whole = r.namespaces(ctx)
 	}()
 }
 
-// namespaces reads the ns/pid link of every process until the time is up; only
+// namespaces reads the ns/pid link of every process while there is time; only
 // what lives outside of the observer's own is kept. It panics never: readLink and
 // parseNS take anything.
-func (r *reader) namespaces(ctx context.Context, until time.Time) (map[uint64][]int, bool) {
-	out := map[uint64][]int{}
+func (r *reader) namespaces(ctx context.Context) (map[uint64][]int, bool) {
+	out, began := map[uint64][]int{}, time.Now()
 	own := r.ownNS()
 	pids, _, err := numbers(r.p.cfg.Proc, 1<<22)
 	if err != nil || own == 0 {
 		return out, false
 	}
 	for i, pid := range pids {
-		if i%32 == 0 && (time.Now().After(until) || ctx.Err() != nil) {
+		limit := starvedTime
+		if i >= surveyAnyhow {
+			limit = surveyTime
+		}
+		if i%32 == 0 && (time.Since(began) > limit || ctx.Err() != nil) {
 			return out, false
 		}
 		text, err := readLink(r.p.pidPath(pid, filePIDNS.name))

@@ -105,7 +105,6 @@ func (l *lab) returned(t *testing.T, s scene, p *played) {
 	}
 	f := forecast(p.before, p.command)
 	if s.never {
-		f = forecast(p.dead, p.command)
 		select {
 		case <-p.done.returned:
 			t.Errorf("docker %s came back after %.1f s (%d: %s): not what this scene is about", p.command, p.done.seconds, p.done.status, p.done.errOut)

@@ -62,8 +62,8 @@ func scenes() []scene {
 			before: said{diagnose.Stops, anyhow, "WS215", []string{"which waits for it"}}},
 		{name: "tracer-idle", run: []string{"lab", "exit"}, after: hold("trace_idle"), docker: commands, fix: "kill -KILL",
 			before: said{stuck, sure, "WS203", []string{"kill -KILL OTHER"}}, dead: said{stuck, "certain", "WS203", []string{"kill -KILL OTHER"}}},
-		{name: "shim-stopped", run: []string{"lab", "exit"}, after: stopShim, docker: commands, never: true, free: goOn,
-			before: said{"", anyhow, "", nil}, dead: said{stuck, sure, "", nil}},
+		{name: "shim-stopped", run: []string{"lab", "exit"}, after: stopShim, docker: commands, never: true, fix: "kill -CONT",
+			before: said{stuck, sure, "WS314", []string{"kill -CONT OTHER"}}, dead: said{stuck, sure, "WS314", []string{"kill -CONT OTHER"}}},
 		{name: "pidhost-child", run: append([]string{"--pid=host"}, data("child_write")...), prepare: ext4, after: freeze, docker: commands, fix: "fsfreeze -u",
 			before: said{diagnose.Ghost, anyhow, "WS201", frozen}},
 		// A parent that is awake may reap yet, by a SIGCHLD handler or later.

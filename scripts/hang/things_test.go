@@ -323,9 +323,6 @@ func stopShim(t *testing.T, _ *lab, p *played) {
 	}
 }
 
-// goOn continues whoever holds the container.
-func goOn(p *played) error { return syscall.Kill(p.other, syscall.SIGCONT) }
-
 // stopChild stops the child of the container's init.
 func stopChild(t *testing.T, _ *lab, p *played) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.pid, p.pid))

@@ -30,7 +30,7 @@ func (c *inspection) afterStop(o *outlook, then string) (*string, *Freed) {
 	case o.command.ExitStatus == nil:
 		return nil, nil
 	case *o.command.ExitStatus == 0:
-		return text(bookedExited), &Freed{Status: bookedExited, Says: "its processes end, and the shim stays behind"}
+		return text(bookedExited), shimStays(bookedExited)
 	}
 	return text(bookedRunning), c.letGo(c.freedCode(o), "")
 }
@@ -46,8 +46,12 @@ func (c *inspection) afterKill(f *EndForecast) (*string, *Freed) {
 		return text(bookedExited), nil
 	case f.Outcome == string(Ghost):
 		return text(bookedExited), leftAlone(bookedExited)
+	case f.Command.ExitStatus == nil && f.Command.AfterSeconds != nil: // a race
+		return nil, nil
+	case f.Command.ExitStatus != nil && *f.Command.ExitStatus == 0:
+		return text(bookedExited), shimStays(bookedExited)
 	}
-	return text(bookedRunning), c.letGo(status(137), "")
+	return text(bookedRunning), c.letGo(c.killedCode(), "")
 }
 
 // afterRm is the same for docker rm -f, which has to be repeated when it failed.
@@ -59,8 +63,12 @@ func (c *inspection) afterRm(f *EndForecast) (*string, *Freed) {
 		return text(bookedRemoved), nil
 	case f.Outcome == string(Ghost):
 		return text(bookedRemoved), leftAlone(bookedRemoved)
+	case f.Command.ExitStatus == nil && f.Command.AfterSeconds != nil: // a race
+		return nil, nil
+	case f.Command.ExitStatus != nil && *f.Command.ExitStatus == 0:
+		return text(bookedRemoved), shimStays(bookedRemoved)
 	}
-	return text(bookedRunning), c.letGo(status(137), "; docker rm has to be repeated")
+	return text(bookedRunning), c.letGo(c.killedCode(), "; docker rm has to be repeated")
 }
 
 // letGo: SIGKILL is pending, so the container ends as soon as it can.
@@ -80,9 +88,26 @@ func leftAlone(booked string) *Freed {
 	return &Freed{Status: booked, Says: "what hung ends by itself; the engine takes no part in it"}
 }
 
+// shimStays: booked as exited while it lived.
+func shimStays(booked string) *Freed {
+	return &Freed{Status: booked, Says: "its processes end, and the shim stays behind"}
+}
+
+// killedCode is SIGKILL's exit code; nil where the init is exiting already, with
+// a code of its own that nobody can see.
+func (c *inspection) killedCode() *int {
+	if dying(c.root) {
+		return nil
+	}
+	return status(137)
+}
+
 // freedCode is the exit code after a stop that gave up: the init's own where it
 // ended before SIGKILL came and only its namespace did not empty, else 137.
 func (c *inspection) freedCode(o *outlook) *int {
+	if c.killedCode() == nil {
+		return nil
+	}
 	for i := range o.hangs {
 		// In these two it is others that hang.
 		if h := &o.hangs[i]; h.p == c.root && h.code != "WS205" && h.code != "WS215" {

@@ -34,7 +34,10 @@ func TestAftermath(t *testing.T) {
 		{"zombie leader", []proc{with(init, func(q *proc) {
 			q.state = "Z"
 			q.change = func(p *evidence.Process) { p.Tasks = append(p.Tasks, thread(101, "futex")) }
-		})}, nil, "exited exited ?", "running exited 137", "running exited 137"},
+		})}, nil, "exited exited ?", "exited exited ?", "removed removed ?"},
+		{"zombie that its tracer keeps", []proc{with(init, func(q *proc) {
+			q.state, q.change = "Z", func(p *evidence.Process) { p.TracerPID = 7 }
+		})}, nil, "exited exited ?", "?", "?"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

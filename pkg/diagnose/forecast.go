@@ -388,12 +388,13 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 	if c.defect(catalog.StopWithoutEnd) != nil {
 		o.command = Command{Returns: false}
 	}
-	if h.code == "WS206" && h.p == c.root {
-		// runc takes the zombie for gone: the engine waits its own 10 s for the
-		// exit, books it as exited and reports success, while the threads live on.
-		after = waitExitEvent + waitStopExtra
-		o.command = returned(&after)
+	if h.p == c.root && alreadyZombie(h) {
 		at = 0
+		after = c.bookedAt(h)
+		o.command = returned(&after)
+		if o.timeout >= 0 && float64(o.timeout)+waitExitEvent <= after+raceMargin {
+			o.command.ExitStatus = nil // its own wait ends at the same time
+		}
 	}
 	o.cutSteps()
 	o.step(at, "SIGKILL to "+c.title(o.root.p), h.says)
@@ -402,6 +403,23 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 		return
 	}
 	o.step(after, "docker stop returns", o.lastWords())
+}
+
+// alreadyZombie reports whether the init is a zombie before any command is given.
+// runc takes it for gone: no signal is sent, and the engine books an exit by itself.
+func alreadyZombie(h *hang) bool { return h.leaderZombie && h.p.State == "Z" }
+
+// raceMargin is how close two of the engine's timers may be for a race, in seconds.
+const raceMargin = 0.5
+
+// bookedAt is when the engine books the exit of an init that is a zombie already:
+// after its own wait for one that it thinks gone (moby killWithSignal, 10 s), and
+// where threads live after a try to delete the task (measured 10 and 12 s).
+func (c *inspection) bookedAt(h *hang) float64 {
+	if h.code == "WS206" {
+		return waitExitEvent + waitDirectKill
+	}
+	return waitExitEvent
 }
 
 // zombieText is the engine's own message for a zombie init (moby daemon/kill.go).

@@ -28,7 +28,7 @@ func scenes() []scene {
 	return append(moreScenes(), []scene{
 		{name: "frozen-main", run: data("write"), prepare: ext4, after: freeze, docker: commands, fix: "fsfreeze -u",
 			before: said{stuck, sure, "WS201", frozen}, dead: said{stuck, "certain", "WS201", frozen}},
-		{name: "frozen-child", run: data("child_write"), prepare: ext4, after: freeze, docker: commands, fix: "fsfreeze -u",
+		{name: "frozen-child", again: true, run: data("child_write"), prepare: ext4, after: freeze, docker: commands, fix: "fsfreeze -u",
 			before: said{stuck, sure, "WS201", frozen}, dead: said{stuck, "certain", "WS205", frozen}},
 		// What docker stop returns with a zombie leader is a race.
 		{name: "frozen-thread", run: data("thr_write"), prepare: ext4, after: freeze, docker: commands, race: commands[:1], fix: "fsfreeze -u",

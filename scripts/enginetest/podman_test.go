@@ -15,6 +15,7 @@ import (
 // TestPodman asks Podman through its Docker-compatible socket: the same commands,
 // Podman's own course of a stop. Each docker command is held against its forecast.
 func TestPodman(t *testing.T) {
+	t.Parallel()
 	bed.Require(t, "root", "docker", "gcc", "fuse", "podman", "conmon")
 	l := &lab{binary: build(t)}
 	d := bed.StartDaemonWith(t, bed.Options{Podman: true})

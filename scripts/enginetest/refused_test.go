@@ -26,6 +26,7 @@ var dropKill = []string{"setpriv", "--bounding-set=-kill", "--inh-caps=-kill"}
 // seccomp filter that refuses kill(2). Each command's time, exit status and error
 // are held against the forecast.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	bed.Require(t, "root", "docker", "gcc", "setpriv")
 	l := &lab{binary: build(t)}
 	engine := func(t *testing.T, opt bed.Options) *bed.Daemon {
@@ -35,43 +36,49 @@ func TestRefused(t *testing.T) {
 		}
 		return d
 	}
-	t.Run("no-cap-kill", func(t *testing.T) {
-		d := engine(t, bed.Options{Wrap: dropKill})
-		l.deniedCommands(t, d, diagnose.Certain, "WS402")
-		l.allowedAsRoot(t, d)
-		l.startDenied(t, d)
-	})
-	t.Run("no-cap-kill-runtime", func(t *testing.T) {
-		d := engine(t, bed.Options{Containerd: true, WrapContainerd: dropKill})
-		l.deniedCommands(t, d, diagnose.Certain, "WS402")
-	})
-	// dockerd alone without it: the runtime's signals get through.
-	t.Run("no-cap-kill-dockerd", func(t *testing.T) {
-		d := engine(t, bed.Options{Containerd: true, Wrap: dropKill})
-		l.run(t, d, "fine", "--user", "1000", "lab", "exit")
-		a := l.ask(t, d, "fine")
-		a.wants(t, diagnose.Stops, nil)
-		stop := l.later(d, "stop", "fine")
-		stop.returns(t, 20*time.Second)
-		if stop.took > 5*time.Second || stop.code != 0 {
-			t.Errorf("docker stop took %v, exit %d", stop.took, stop.code)
-		}
-		l.row(t, a, stop.sums())
-	})
-	// Nothing in /proc says what a filter refuses: the first refusal tells.
-	t.Run("seccomp", func(t *testing.T) {
-		d := engine(t, bed.Options{Wrap: []string{self(t), noKillArg}})
-		l.run(t, d, "filtered", "lab", "exit")
-		a := l.ask(t, d, "filtered")
-		if a.Confidence == diagnose.Certain {
-			t.Error("certain under a filter that cannot be read")
-		}
-		first := l.later(d, "stop", "-t", "1", "filtered")
-		first.returns(t, 30*time.Second)
-		a = l.ask(t, d, "filtered", "-t", "1")
-		a.wants(t, diagnose.Refused, []string{"WS401"}, "seccomp")
-		l.hold(t, a, a.Stop.Command, l.later(d, "stop", "-t", "1", "filtered"))
-		a.wayOut(t, "kill -TERM")
+	t.Run("engines", func(t *testing.T) {
+		t.Run("no-cap-kill", func(t *testing.T) {
+			t.Parallel()
+			d := engine(t, bed.Options{Wrap: dropKill})
+			l.deniedCommands(t, d, diagnose.Certain, "WS402")
+			l.allowedAsRoot(t, d)
+			l.startDenied(t, d)
+		})
+		t.Run("no-cap-kill-runtime", func(t *testing.T) {
+			t.Parallel()
+			d := engine(t, bed.Options{Containerd: true, WrapContainerd: dropKill})
+			l.deniedCommands(t, d, diagnose.Certain, "WS402")
+		})
+		// dockerd alone without it: the runtime's signals get through.
+		t.Run("no-cap-kill-dockerd", func(t *testing.T) {
+			t.Parallel()
+			d := engine(t, bed.Options{Containerd: true, Wrap: dropKill})
+			l.run(t, d, "fine", "--user", "1000", "lab", "exit")
+			a := l.ask(t, d, "fine")
+			a.wants(t, diagnose.Stops, nil)
+			stop := l.later(d, "stop", "fine")
+			stop.returns(t, 20*time.Second)
+			if stop.took > 5*time.Second || stop.code != 0 {
+				t.Errorf("docker stop took %v, exit %d", stop.took, stop.code)
+			}
+			l.row(t, a, stop.sums())
+		})
+		// Nothing in /proc says what a filter refuses: the first refusal tells.
+		t.Run("seccomp", func(t *testing.T) {
+			t.Parallel()
+			d := engine(t, bed.Options{Wrap: []string{self(t), noKillArg}})
+			l.run(t, d, "filtered", "lab", "exit")
+			a := l.ask(t, d, "filtered")
+			if a.Confidence == diagnose.Certain {
+				t.Error("certain under a filter that cannot be read")
+			}
+			first := l.later(d, "stop", "-t", "1", "filtered")
+			first.returns(t, 30*time.Second)
+			a = l.ask(t, d, "filtered", "-t", "1")
+			a.wants(t, diagnose.Refused, []string{"WS401"}, "seccomp")
+			l.hold(t, a, a.Stop.Command, l.later(d, "stop", "-t", "1", "filtered"))
+			a.wayOut(t, "kill -TERM")
+		})
 	})
 	slices.Sort(l.rows)
 	fmt.Printf("%-20s %-44s %7s  %s\n%s\n", "scene", "whystuck", "answer", "docker", strings.Join(l.rows, "\n"))

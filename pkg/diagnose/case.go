@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"sort"
+	"time"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -18,6 +19,8 @@ type inspection struct {
 	host *evidence.Host
 	t    *evidence.Target
 	opt  Options
+	// takenAt is when the snapshot was taken.
+	takenAt time.Time
 
 	root     *evidence.Process // the process that gets the stop signal, nil if there is none
 	byPID    map[int]*evidence.Process

@@ -17,7 +17,6 @@ package diagnose
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -33,8 +32,6 @@ type Options struct {
 	Timeout *int
 	// Kill asks what `docker kill -s` of this signal would do; 0: not asked.
 	Kill int
-
-	takenAt time.Time // of the snapshot
 }
 
 // Need says which costly evidence would change the answer for a target.
@@ -48,7 +45,6 @@ type Need struct {
 
 // Judge gives the report for a snapshot.
 func Judge(s *evidence.Snapshot, opt Options) Report {
-	opt.takenAt = s.TakenAt
 	r := Report{Schema: ReportSchema, Version: opt.Version, ObservedAt: s.TakenAt,
 		Host:   Host{Kernel: s.Host.Kernel, Sources: append([]string{}, s.Host.Sources...), Findings: hostFindings(s)},
 		Errors: []TargetError{}, Containers: []Container{}}
@@ -59,7 +55,7 @@ func Judge(s *evidence.Snapshot, opt Options) Report {
 		r.Errors = append(r.Errors, TargetError{Target: e.Target, Message: e.Message, ExitCode: e.ExitCode})
 	}
 	for i := range s.Targets {
-		r.Containers = append(r.Containers, judgeTarget(&s.Host, &s.Targets[i], opt))
+		r.Containers = append(r.Containers, judgeTarget(s, &s.Targets[i], opt))
 	}
 	if f, ok := findSlowHost(s.Host.Load); ok && slices.ContainsFunc(r.Containers, overruns) {
 		if slices.ContainsFunc(r.Containers, hurried) {
@@ -88,8 +84,9 @@ func hurried(c Container) bool {
 }
 
 // judgeTarget judges one target, the cheap ways out first.
-func judgeTarget(host *evidence.Host, t *evidence.Target, opt Options) Container {
-	c := newInspection(host, t, opt)
+func judgeTarget(s *evidence.Snapshot, t *evidence.Target, opt Options) Container {
+	c := newInspection(&s.Host, t, opt)
+	c.takenAt = s.TakenAt
 	out := c.header()
 	engine, own := c.causes()
 	faults := append(engine, own...)

@@ -260,10 +260,10 @@ func (c *inspection) daemonToo() bool {
 	const direct = 13 * time.Second
 	for i := 1; i < len(c.t.Refusals); i++ {
 		a, b := c.t.Refusals[i-1].At, c.t.Refusals[i].At
-		if a == nil || b == nil || c.opt.takenAt.IsZero() {
+		if a == nil || b == nil || c.takenAt.IsZero() {
 			continue
 		}
-		if gap := b.Sub(*a); gap >= time.Second && gap <= 4*time.Second && c.opt.takenAt.Sub(*b) > direct {
+		if gap := b.Sub(*a); gap >= time.Second && gap <= 4*time.Second && c.takenAt.Sub(*b) > direct {
 			return true
 		}
 	}

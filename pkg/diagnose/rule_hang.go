@@ -98,7 +98,11 @@ func taskFacts(p *evidence.Process, t *evidence.Task) []Evidence {
 		out = append(out, Evidence{Source: base + "/wchan", Field: "function", Value: w, Says: "what it waits in"})
 	}
 	if sigkillPending(p, t) {
-		out = append(out, Evidence{Source: base + "/status", Field: "ShdPnd", Value: p.Signals.Pending.String(), Says: "SIGKILL was sent and has not ended it"})
+		field, pending := "SigPnd", t.Pending // the thread's own, or that of all
+		if pending == nil || !pending.Has(evidence.SIGKILL) {
+			field, pending = "ShdPnd", &p.Signals.Pending
+		}
+		out = append(out, Evidence{Source: base + "/status", Field: field, Value: pending.String(), Says: "SIGKILL was sent and has not ended it"})
 	}
 	if k := kernelTask(p, t.TID); k != nil && t.State == "D" {
 		out = append(out, Evidence{Source: "kernel: task_struct", Field: "__state", Value: fmt.Sprintf("%#x", k.State),

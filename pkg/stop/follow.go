@@ -1,13 +1,11 @@
 package stop
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
@@ -95,74 +93,6 @@ func (r *run) finished() bool {
 	return f.stopDone || f.lastErr != nil && last.sig == evidence.SIGKILL
 }
 
-// act sends the next request.
-func (r *run) act(ctx context.Context) {
-	if len(r.acts) == 0 || r.facts.died {
-		r.acts = nil
-		return
-	}
-	p := &pendingAct{act: r.acts[0], order: &engine.Order{}}
-	r.acts = r.acts[1:]
-	r.pending = append(r.pending, p)
-	r.note(0, p.words(), fromAPI)
-	id := r.c.ID
-	go func() {
-		var err error
-		if p.stop {
-			err = r.p.s.Engine.Stop(ctx, id, p.opt, p.order)
-		} else {
-			err = r.p.s.Engine.Kill(ctx, id, p.sig, p.order)
-		}
-		r.replies <- reply{p, err}
-	}()
-}
-
-// words say what is asked of the engine.
-func (a *act) words() string {
-	if !a.stop {
-		return "asks the engine to send " + evidence.SignalName(a.sig)
-	}
-	text := "asks the engine to stop it"
-	if a.opt.Signal != 0 {
-		text += " with " + evidence.SignalName(a.opt.Signal)
-	}
-	if a.opt.Timeout != nil {
-		text += fmt.Sprintf(", timeout %d s", *a.opt.Timeout)
-	}
-	return text
-}
-
-func (r *run) replied(a reply) {
-	a.p.done = true
-	f := &r.facts
-	f.asked = true
-	f.lastErr = a.err
-	switch {
-	case a.p.stop:
-		f.stopDone, f.stopErr = true, a.err
-		r.survived.Command = r.command(a.err)
-		if a.err == nil {
-			r.note(0, "the engine says that it is stopped", fromAPI)
-			return
-		}
-		r.note(0, "the engine gives up: "+engine.Refusal(a.err), fromAPI)
-	case a.err != nil:
-		r.note(0, "the engine did not send it: "+engine.Refusal(a.err), fromAPI)
-	}
-}
-
-// command is the request's end in the words of the contract.
-func (r *run) command(err error) *diagnose.Command {
-	at, status := r.now(), 0
-	c := &diagnose.Command{Returns: true, AfterSeconds: &at, ExitStatus: &status}
-	if err != nil {
-		status = 1
-		text := engine.Refusal(err)
-		c.Error = &text
-	}
-	return c
-}
-
 // happened takes in an event of the engine.
 func (r *run) happened(ctx context.Context, h engine.Event) {
 	f := &r.facts
@@ -245,48 +175,6 @@ func (r *run) poll(ctx context.Context) {
 	}()
 }
 
-// leave notes what becomes of the requests that are still under way.
-func (r *run) leave(caller context.Context) {
-	r.survived.Cut = r.why(caller)
-	for _, p := range r.pending {
-		if p.done {
-			continue
-		}
-		r.survived.Left = r.goesOn(p)
-	}
-}
-
-// why is the reason for leaving.
-func (r *run) why(caller context.Context) string {
-	if caller.Err() != nil {
-		return "interrupted"
-	}
-	return "deadline"
-}
-
-// goesOn tells whether the engine carries a request on without us.
-func (r *run) goesOn(p *pendingAct) string {
-	taken := p.order.Taken()
-	switch {
-	case taken == nil && !r.facts.asked:
-		return leftUnknown
-	case taken != nil && !*taken && !r.facts.asked:
-		return neverAccepted
-	case p.stop && engine.KillsWhenLeft(r.p.Report.Host.Engine):
-		r.hold = p.order.File()
-		return keptOpen
-	}
-	return carriedOn
-}
-
-// The values of Observed.Left.
-const (
-	carriedOn     = "carried-on"
-	neverAccepted = "never-accepted"
-	keptOpen      = "kept-open"
-	leftUnknown   = "unknown"
-)
-
 // drain takes what is still on its way: what is there, and for at most d what has
 // to come yet.
 func (r *run) drain(d time.Duration) {
@@ -313,37 +201,3 @@ func (r *run) drain(d time.Duration) {
 
 // complete: the last words have come, and nothing is to be waited for.
 func (r *run) complete() bool { return r.facts.died && r.facts.initDied != nil }
-
-// now is the time since the first act in seconds.
-func (r *run) now() float64 { return time.Since(r.sent).Seconds() }
-
-func (r *run) note(pid int, what, source string) { r.noteAt(r.now(), pid, what, source) }
-
-func (r *run) noteAt(at float64, pid int, what, source string) {
-	r.survived.Events = append(r.survived.Events, diagnose.ObservedEvent{AtSeconds: at, PID: pid, What: what, Source: source})
-}
-
-func inOrder(events []diagnose.ObservedEvent) {
-	slices.SortStableFunc(events, func(a, b diagnose.ObservedEvent) int { return cmp.Compare(a.AtSeconds, b.AtSeconds) })
-}
-
-// holdBack is how long an event is kept before it is told: the sources are not
-// equally quick, and the reader wants the order in which it happened.
-const holdBack = 3 * readEvery
-
-// tell gives what happened until a moment to Progress, in its order.
-func (r *run) tell(until float64) {
-	events := r.survived.Events[r.told:]
-	inOrder(events)
-	r.serial.Lock()
-	defer r.serial.Unlock()
-	for _, e := range events {
-		if e.AtSeconds > until {
-			return
-		}
-		r.told++
-		if f := r.p.opt.Progress; f != nil {
-			f(r.c, e)
-		}
-	}
-}

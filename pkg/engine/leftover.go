@@ -117,7 +117,7 @@ func (s *survey) candidates(known map[string]listed) []*remains {
 // alone: no other engine on this host could have made a cgroup that nothing else
 // says anything about.
 func (s *survey) alone() bool {
-	return s.h.pid != 0 && !slices.ContainsFunc(s.procs, func(p process) bool { return p.pid != s.h.pid && isEngine(s.e.opt.ProcRoot, p.pid) })
+	return s.h.pid != 0 && !slices.ContainsFunc(s.procs, func(p process) bool { return p.pid != s.h.pid && engineComm(p.comm) })
 }
 
 // onlyLiving drops the members that are no more than a zombie's entry.

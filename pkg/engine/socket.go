@@ -49,9 +49,11 @@ func isEngine(proc string, pid int) bool {
 	if pid <= 0 {
 		return false
 	}
-	comm := commOf(proc, pid)
-	return comm == "podman" || strings.HasPrefix(comm, "dockerd")
+	return engineComm(commOf(proc, pid))
 }
+
+// engineComm reports whether a process's name is that of an engine.
+func engineComm(comm string) bool { return comm == "podman" || strings.HasPrefix(comm, "dockerd") }
 
 func commOf(proc string, pid int) string {
 	b, _ := os.ReadFile(procPath(proc, pid, "comm"))

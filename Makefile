@@ -33,7 +33,8 @@ truth: build need-gcc
 	go run ./scripts/truth -whystuck $(CURDIR)/whystuck
 
 # Real hangs, on things that the test makes: each judged before and after
-# SIGKILL, and freed by the command that whystuck prints. Takes a minute.
+# SIGKILL, freed by the command that whystuck prints, and docker stop, kill and rm -f
+# held against the forecast. Takes two minutes.
 hang: build need-gcc
 	cd scripts/hang && WHYSTUCK_HANG=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 6m
 

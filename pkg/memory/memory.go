@@ -24,7 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrUnsafe: the memory belongs to a file whose server might not answer.
+// ErrUnsafe says that the memory belongs to a file whose server might not answer.
 var ErrUnsafe = errors.New("not read because reading could block")
 
 // Bits of an entry of /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst).

@@ -57,6 +57,7 @@ func (r *reader) namespaces(ctx context.Context) (map[uint64][]int, bool) {
 	if err != nil || own == 0 {
 		return out, false
 	}
+	slices.Reverse(pids) // who came last has the highest number, most often
 	for i, pid := range pids {
 		limit := starvedTime
 		if i >= surveyAnyhow {

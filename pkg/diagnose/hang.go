@@ -48,6 +48,14 @@ func (c *inspection) hangs() []hang {
 	return out
 }
 
+// livingOn counts the threads that outlive their leader.
+func livingOn(n int) string {
+	if n == 1 {
+		return "one other thread lives"
+	}
+	return fmt.Sprintf("%d other threads live", n)
+}
+
 // processHang is for hangs of a whole process: emptying its namespace, a zombie
 // leader with living threads, a zombie that its tracer holds.
 func (c *inspection) processHang(p *evidence.Process) *hang {
@@ -57,7 +65,7 @@ func (c *inspection) processHang(p *evidence.Process) *hang {
 			says: "PID 1 is dying and waits for the other tasks of its PID namespace to go"}
 	case p.State == "Z" && livingThreads(p) > 0:
 		return &hang{p: p, t: leader(p), code: "WS206", conf: Likely, leaderZombie: true,
-			says: fmt.Sprintf("its leader has exited, %d other threads live", livingThreads(p))}
+			says: "its leader has exited, " + livingOn(livingThreads(p))}
 	case p.State == "Z" && p.TracerPID != 0:
 		return &hang{p: p, t: leader(p), code: "WS203", conf: Certain, leaderZombie: true,
 			says: fmt.Sprintf("it is dead, but its tracer (PID %d) has not let it go", p.TracerPID)}

@@ -18,9 +18,7 @@ import (
 	"errors"
 	"flag"
 	"maps"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,15 +32,7 @@ var measure = flag.Bool("measure", false, "only stop the containers and print wh
 
 // Most of a case is waiting, so more run at a time than there are processors.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
-	if !chosen {
-		if err := flag.Set("test.parallel", "6"); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(m.Run())
+	bed.Suite(m, "", "", 6)
 }
 
 // One engine serves all of it.
@@ -72,7 +62,7 @@ func newLab(t *testing.T) *lab {
 	bed.Require(t, "root", "docker", "gcc")
 	l := &lab{}
 	if !*measure {
-		l.binary = build(t)
+		l.binary = bed.Whystuck(t)
 	}
 	l.d = bed.StartDaemon(t)
 	siglab := map[string]string{"/siglab": bed.StaticProgram(t), "/tmp/": "", "/mnt/": ""}
@@ -95,19 +85,6 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	return l
-}
-
-// build compiles whystuck, or takes the one that WHYSTUCK_BIN names.
-func build(t *testing.T) string {
-	if bin := os.Getenv("WHYSTUCK_BIN"); bin != "" {
-		return bin
-	}
-	bin := filepath.Join(t.TempDir(), "whystuck")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/whystuck/whystuck/cmd/whystuck").CombinedOutput()
-	if err != nil {
-		t.Fatalf("building whystuck: %v\n%s", err, out)
-	}
-	return bin
 }
 
 // answer is what one run of whystuck gave.

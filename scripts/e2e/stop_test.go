@@ -108,8 +108,8 @@ func (l *lab) tryStop(t *testing.T, c stopCase, name string, p *problems) {
 	if c.hang {
 		bed.Require(t, "fuse")
 		h := newHang(t)
-		run = append([]string{"-v", h.dir + ":/mnt"}, run...)
-		defer h.release() // before docker rm, which could not end it
+		run = append([]string{"-v", h.Dir + ":/mnt"}, run...)
+		defer h.Release() // before docker rm, which could not end it
 	}
 	if c.before != nil {
 		c.before(t, l)

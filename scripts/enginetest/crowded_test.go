@@ -53,7 +53,7 @@ func (l *lab) crowded(t *testing.T) {
 	l.docker(t, l.own, "rm", "-f", "lost-crowd")
 	a := measure("one", 1)
 	sh(t, a.anyFix("umount -f"))
-	if !eventually(8*time.Second, func() bool { return gone(child) }) {
+	if !bed.Eventually(8*time.Second, func() bool { return gone(child) }) {
 		t.Errorf("process %d was not let go", child)
 	}
 	l.row(t, a, fmt.Sprintf("5,000 others: none %v, one %v", best["none"].Round(time.Millisecond), best["one"].Round(time.Millisecond)))

@@ -12,16 +12,13 @@
 package enginetest
 
 import (
-	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/whystuck/whystuck/scripts/bed"
 )
@@ -31,19 +28,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, noKill(os.Args[2:]))
 		os.Exit(1)
 	}
-	flag.Parse()
-	if os.Getenv("WHYSTUCK_ENGINE") == "" {
-		fmt.Println("SKIPPED: make engine-test runs these")
-		return
-	}
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
-	if !chosen {
-		if err := flag.Set("test.parallel", "4"); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(m.Run())
+	bed.Suite(m, "WHYSTUCK_ENGINE", "make engine-test", 4)
 }
 
 // lab is what all scenes share: two engines on one host, whose containers have
@@ -60,7 +45,7 @@ type lab struct {
 
 func TestEngine(t *testing.T) {
 	bed.Require(t, "root", "docker", "gcc", "fuse")
-	l := &lab{binary: build(t), plain: bed.StartDaemon(t), own: bed.StartDaemonWith(t, bed.Options{Containerd: true})}
+	l := &lab{binary: bed.Whystuck(t), plain: bed.StartDaemon(t), own: bed.StartDaemonWith(t, bed.Options{Containerd: true})}
 	files := map[string]string{"/siglab": bed.StaticProgram(t), "/mnt/": "", "/data/": "", "/tmp/": ""}
 	for _, d := range []*bed.Daemon{l.own, l.plain} {
 		if err := d.Import(t.Context(), "lab", files, `ENTRYPOINT ["/siglab"]`); err != nil {
@@ -92,26 +77,4 @@ func (l *lab) row(t *testing.T, a answer, docker string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.rows = append(l.rows, fmt.Sprintf("%-20s %-44s %5.2f s  %s", filepath.Base(t.Name()), a.words(), a.took.Seconds(), docker))
-}
-
-func build(t *testing.T) string {
-	if bin := os.Getenv("WHYSTUCK_BIN"); bin != "" {
-		return bin
-	}
-	bin := filepath.Join(t.TempDir(), "whystuck")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/whystuck/whystuck/cmd/whystuck").CombinedOutput()
-	if err != nil {
-		t.Fatalf("building whystuck: %v\n%s", err, out)
-	}
-	return bin
-}
-
-// eventually waits for at most d until ok.
-func eventually(d time.Duration, ok func() bool) bool {
-	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if ok() {
-			return true
-		}
-	}
-	return ok()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/scripts/bed"
 )
 
 // A ghost by a lost exit: containerd and the shim crash together, and containerd
@@ -30,11 +31,11 @@ func (l *lab) lostExit(t *testing.T) {
 	if err := syscall.Kill(shim, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(5*time.Second, func() bool { return gone(shim) })
+	bed.Eventually(5*time.Second, func() bool { return gone(shim) })
 	b := l.ask(t, l.own, "lost")
 	b.wants(t, diagnose.Ghost, []string{"WS312", "WS316"})
 	heal()
-	if !eventually(20*time.Second, func() bool { return gone(pid) }) {
+	if !bed.Eventually(20*time.Second, func() bool { return gone(pid) }) {
 		t.Fatal("containerd has not ended it")
 	}
 	a := l.ask(t, l.own, "lost", "-t", "2")
@@ -54,7 +55,7 @@ func (l *lab) shimKilled(t *testing.T) {
 	if err := syscall.Kill(l.shim(t, l.plain, "shimkill"), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if !eventually(20*time.Second, func() bool { return gone(pid) && l.state(t, l.plain, "shimkill") == "exited 137" }) {
+	if !bed.Eventually(20*time.Second, func() bool { return gone(pid) && l.state(t, l.plain, "shimkill") == "exited 137" }) {
 		t.Errorf("after the shim's death: %s", l.state(t, l.plain, "shimkill"))
 	}
 	a := l.ask(t, l.plain, "shimkill")
@@ -109,7 +110,7 @@ func (l *lab) execGhost(t *testing.T, name string) int {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if !eventually(10*time.Second, func() bool { return gone(pid) }) {
+	if !bed.Eventually(10*time.Second, func() bool { return gone(pid) }) {
 		t.Fatal("it does not die")
 	}
 	return client.Process.Pid
@@ -118,7 +119,7 @@ func (l *lab) execGhost(t *testing.T, name string) int {
 // exits waits for a container to be booked as exited.
 func (l *lab) exits(t *testing.T, name string) {
 	t.Helper()
-	if !eventually(20*time.Second, func() bool { return strings.HasPrefix(l.state(t, l.plain, name), "exited") }) {
+	if !bed.Eventually(20*time.Second, func() bool { return strings.HasPrefix(l.state(t, l.plain, name), "exited") }) {
 		t.Errorf("%s, after the way out: %s", name, l.state(t, l.plain, name))
 	}
 }
@@ -155,7 +156,7 @@ func (l *lab) logHolds(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(10*time.Second, func() bool { return gone(pid) })
+	bed.Eventually(10*time.Second, func() bool { return gone(pid) })
 	time.Sleep(14 * time.Second) // dockerd gives the copying of the log 10 s
 	a := l.ask(t, l.plain, "log")
 	a.wants(t, diagnose.Stuck, []string{"WS321"}, "syslog")

@@ -78,7 +78,7 @@ func (l *lab) orphans(t *testing.T) {
 	// The way out, as printed: what they wait for, then what is left of them.
 	sh(t, a.anyFix("umount -f"))
 	for name, pid := range survivors {
-		if !eventually(8*time.Second, func() bool { return gone(pid) }) {
+		if !bed.Eventually(8*time.Second, func() bool { return gone(pid) }) {
 			t.Errorf("%s: process %d was not let go", name, pid)
 		}
 	}
@@ -160,7 +160,7 @@ func (a answer) anyFix(words string) string {
 func childOf(t *testing.T, pid int) int {
 	t.Helper()
 	child := 0
-	if !eventually(10*time.Second, func() bool {
+	if !bed.Eventually(10*time.Second, func() bool {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 		_, err := fmt.Sscan(string(b), &child)
 		return err == nil

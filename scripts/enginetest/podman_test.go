@@ -17,7 +17,7 @@ import (
 func TestPodman(t *testing.T) {
 	t.Parallel()
 	bed.Require(t, "root", "docker", "gcc", "fuse", "podman", "conmon")
-	l := &lab{binary: build(t)}
+	l := &lab{binary: bed.Whystuck(t)}
 	d := bed.StartDaemonWith(t, bed.Options{Podman: true})
 	files := map[string]string{"/siglab": bed.StaticProgram(t), "/mnt/": "", "/tmp/": "", "/proc/": "", "/sys/": "", "/dev/": ""}
 	if err := d.Import(t.Context(), "lab", files, `ENTRYPOINT ["/siglab"]`); err != nil {
@@ -85,7 +85,7 @@ func TestPodman(t *testing.T) {
 	l.podmanOrphans(t, d, idOf(t, survivor))
 	l.podmanRestart(t, d)
 	m.Release()
-	if !eventually(8*time.Second, func() bool { return gone(survivor) }) {
+	if !bed.Eventually(8*time.Second, func() bool { return gone(survivor) }) {
 		t.Errorf("process %d was not let go", survivor)
 	}
 	l.search(t, d, 0)

@@ -28,7 +28,7 @@ var dropKill = []string{"setpriv", "--bounding-set=-kill", "--inh-caps=-kill"}
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	bed.Require(t, "root", "docker", "gcc", "setpriv")
-	l := &lab{binary: build(t)}
+	l := &lab{binary: bed.Whystuck(t)}
 	engine := func(t *testing.T, opt bed.Options) *bed.Daemon {
 		d := bed.StartDaemonWith(t, opt)
 		if err := d.Import(t.Context(), "lab", map[string]string{"/siglab": bed.StaticProgram(t), "/tmp/": ""}, `ENTRYPOINT ["/siglab"]`); err != nil {

@@ -59,7 +59,7 @@ func (l *lab) shimTraced(t *testing.T) {
 		t.Fatal(err)
 	}
 	healing(t, func() { _ = tracer.Process.Kill(); _ = tracer.Wait() })
-	if !eventually(10*time.Second, func() bool { return state(shim) == "t" }) {
+	if !bed.Eventually(10*time.Second, func() bool { return state(shim) == "t" }) {
 		t.Fatalf("the shim is in state %q", state(shim))
 	}
 	a := l.ask(t, l.plain, "traced")
@@ -81,7 +81,7 @@ func (l *lab) restartPolicy(t *testing.T) {
 		t.Errorf("with another signal: then %s", a.Stop.Then)
 	}
 	l.docker(t, l.plain, "kill", "-s", "TERM", "restart")
-	if !eventually(15*time.Second, func() bool {
+	if !bed.Eventually(15*time.Second, func() bool {
 		return gone(pid) && l.state(t, l.plain, "restart") == "running 0"
 	}) {
 		t.Errorf("it did not come back: %s", l.state(t, l.plain, "restart"))

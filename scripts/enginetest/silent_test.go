@@ -135,7 +135,7 @@ func (l *lab) containerdKilled(t *testing.T) {
 	}
 	heal()
 	// The shim gives up telling of the exit after five tries: it may be lost.
-	if !eventually(15*time.Second, func() bool { return l.state(t, l.own, "web") == "exited 137" }) {
+	if !bed.Eventually(15*time.Second, func() bool { return l.state(t, l.own, "web") == "exited 137" }) {
 		l.ask(t, l.own, "web").wants(t, diagnose.Ghost, []string{"WS301"})
 		again := l.later(l.own, "stop", "web")
 		again.returns(t, 40*time.Second)
@@ -153,13 +153,13 @@ func (l *lab) containerdManaged(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if !eventually(10*time.Second, func() bool { return gone(pid) }) {
+	if !bed.Eventually(10*time.Second, func() bool { return gone(pid) }) {
 		t.Fatal("containerd does not die")
 	}
 	a := l.ask(t, l.plain, "managed")
 	a.wants(t, diagnose.Ghost, []string{"WS312"}, "dockerd has started this containerd")
 	seen := map[diagnose.Verdict]bool{}
-	if !eventually(60*time.Second, func() bool {
+	if !bed.Eventually(60*time.Second, func() bool {
 		time.Sleep(time.Second)
 		v := l.ask(t, l.plain, "managed").Verdict
 		seen[v] = true

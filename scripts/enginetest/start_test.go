@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/scripts/bed"
 )
 
 // abort takes the way out of a FUSE mount that does not answer. The control file
@@ -23,7 +24,7 @@ func (a answer) abort(t *testing.T) {
 	const dir = "/sys/fs/fuse/connections"
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	var out []byte
-	ok := eventually(5*time.Second, func() bool {
+	ok := bed.Eventually(5*time.Second, func() bool {
 		_ = unix.Mount("none", dir, "fusectl", 0, "") // EBUSY: it is there
 		var err error
 		out, err = exec.Command("sh", "-c", cmd).CombinedOutput()
@@ -74,10 +75,10 @@ func (l *lab) startExec(t *testing.T) {
 	stop.returns(t, 40*time.Second)
 	stop.told(t, a.Stop.Command)
 	a.abort(t)
-	if !eventually(10*time.Second, func() bool { return gone(pid) }) {
+	if !bed.Eventually(10*time.Second, func() bool { return gone(pid) }) {
 		t.Errorf("the way out did not free it")
 	}
-	if !eventually(10*time.Second, func() bool { return l.state(t, l.plain, "execve")[:6] == "exited" }) {
+	if !bed.Eventually(10*time.Second, func() bool { return l.state(t, l.plain, "execve")[:6] == "exited" }) {
 		t.Errorf("after the way out: %s", l.state(t, l.plain, "execve"))
 	}
 	l.row(t, a, stop.sums())

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/whystuck/whystuck/scripts/bed"
 )
 
 // stray: a process that has left its container's cgroup and outlives it is found
@@ -21,7 +23,7 @@ func (l *lab) stray(t *testing.T) {
 	before := members(id)
 	l.docker(t, l.own, "exec", "-d", "stray", "/siglab", "hostile")
 	pid := 0
-	if !eventually(10*time.Second, func() bool {
+	if !bed.Eventually(10*time.Second, func() bool {
 		for p := range members(id) {
 			if !before[p] {
 				pid = p
@@ -50,7 +52,7 @@ func (l *lab) stray(t *testing.T) {
 		t.Errorf("the text holds %q", text[i:min(len(text), i+20)])
 	}
 	a.wayOut(t, fmt.Sprintf("kill -KILL %d", pid))
-	if !eventually(5*time.Second, func() bool { return gone(pid) }) {
+	if !bed.Eventually(5*time.Second, func() bool { return gone(pid) }) {
 		t.Error("it lives on")
 	}
 	l.none(t, l.own)

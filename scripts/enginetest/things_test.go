@@ -36,7 +36,7 @@ func hold(t *testing.T, pid int) (heal func()) {
 		t.Fatal(err)
 	}
 	// Each thread stops when it next runs, which takes its time on a busy machine.
-	if !eventually(10*time.Second, func() bool { return allStopped(pid) }) {
+	if !bed.Eventually(10*time.Second, func() bool { return allStopped(pid) }) {
 		t.Fatalf("process %d does not stop", pid)
 	}
 	return heal

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/scripts/bed"
 )
 
 // ended is how the command that killed came back.
@@ -98,7 +99,7 @@ const patience = 20 * time.Second
 func (l *lab) returned(t *testing.T, s scene, p *played) {
 	t.Helper()
 	if p.command == "" {
-		if s.killable && !eventually(3*time.Second, func() bool { return gone(p.pid) }) {
+		if s.killable && !bed.Eventually(3*time.Second, func() bool { return gone(p.pid) }) {
 			t.Errorf("SIGKILL did not end it: no control at all")
 		}
 		return
@@ -172,7 +173,7 @@ func show[T any](p *T) string {
 // freed waits for what the way out does, and holds it against the forecast.
 func (l *lab) freed(t *testing.T, s scene, p *played) {
 	t.Helper()
-	if !eventually(8*time.Second, func() bool { return allGone(p) }) {
+	if !bed.Eventually(8*time.Second, func() bool { return allGone(p) }) {
 		t.Errorf("the way out did not free it")
 		return
 	}
@@ -195,7 +196,7 @@ func (l *lab) freed(t *testing.T, s scene, p *played) {
 	if f.freed.ExitCode != nil && want == "exited" {
 		want += " " + show(f.freed.ExitCode)
 	}
-	if !eventually(4*time.Second, func() bool { return strings.HasPrefix(l.booked(p.name), want) }) {
+	if !bed.Eventually(4*time.Second, func() bool { return strings.HasPrefix(l.booked(p.name), want) }) {
 		t.Errorf("after docker %s and the way out: %s, told %s (%s)", p.command, l.booked(p.name), want, f.freed.Says)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,19 +36,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveEnv); dir != "" {
 		serve(dir) // this process is the FUSE server of a test
 	}
-	flag.Parse()
-	if os.Getenv("WHYSTUCK_HANG") == "" {
-		fmt.Println("SKIPPED: make hang runs these")
-		return
-	}
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
-	if !chosen {
-		if err := flag.Set("test.parallel", "6"); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(m.Run())
+	bed.Suite(m, "WHYSTUCK_HANG", "make hang", 6)
 }
 
 // lab is what all scenarios share.
@@ -67,7 +54,7 @@ type lab struct {
 
 func TestHang(t *testing.T) {
 	bed.Require(t, "root", "docker", "gcc", "fuse", "mkfs.ext4", "fsfreeze")
-	l := &lab{siglab: bed.StaticProgram(t), binary: build(t), d: bed.StartDaemon(t)}
+	l := &lab{siglab: bed.StaticProgram(t), binary: bed.Whystuck(t), d: bed.StartDaemon(t)}
 	files := map[string]string{"/siglab": l.siglab, "/mnt/": "", "/data/": ""}
 	if err := l.d.Import(t.Context(), "lab", files, `ENTRYPOINT ["/siglab"]`); err != nil {
 		t.Fatal(err)
@@ -99,18 +86,6 @@ func (l *lab) nobodyLeft(t *testing.T) {
 			t.Errorf("task %d is left in state %c", pid, rest[0])
 		}
 	}
-}
-
-func build(t *testing.T) string {
-	if bin := os.Getenv("WHYSTUCK_BIN"); bin != "" {
-		return bin
-	}
-	bin := filepath.Join(t.TempDir(), "whystuck")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/whystuck/whystuck/cmd/whystuck").CombinedOutput()
-	if err != nil {
-		t.Fatalf("building whystuck: %v\n%s", err, out)
-	}
-	return bin
 }
 
 // answerIn is how long whystuck may take; what a busy machine adds is measured.
@@ -227,16 +202,6 @@ func (l *lab) pid(t *testing.T, name string) int {
 		t.Fatalf("the PID of %s: %d, %v", name, pid, err)
 	}
 	return pid
-}
-
-// eventually waits for at most d until ok.
-func eventually(d time.Duration, ok func() bool) bool {
-	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if ok() {
-			return true
-		}
-	}
-	return ok()
 }
 
 // gone reports whether a process has ended and was reaped.

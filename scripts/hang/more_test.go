@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/scripts/bed"
 )
 
 // moreScenes are hangs and slowness that a limit or a device makes.
@@ -131,7 +132,7 @@ func loopOnLoop(t *testing.T, _ *lab, p *played) {
 
 // freezeBelow freezes the lower one; the guard thaws.
 func freezeBelow(t *testing.T, _ *lab, p *played) {
-	p.heal = append(p.heal, guard(t, "fsfreeze -u "+p.dir+"-below 2>/dev/null; true"))
+	p.heal = append(p.heal, bed.Guard(t, "fsfreeze -u "+p.dir+"-below 2>/dev/null; true"))
 	sh(t, "fsfreeze -f "+p.dir+"-below")
 }
 
@@ -140,7 +141,7 @@ func freezeBelow(t *testing.T, _ *lab, p *played) {
 func (l *lab) ease(t *testing.T, s scene, p *played) {
 	s.fix = s.eases
 	s.letGo(t, l, p, map[string]bool{})
-	if !eventually(3*time.Second, func() bool { return state(p.pid) == "S" }) {
+	if !bed.Eventually(3*time.Second, func() bool { return state(p.pid) == "S" }) {
 		t.Errorf("after %q its state is %s", s.eases, state(p.pid))
 	}
 	after := l.ask(t, p.name)[0]

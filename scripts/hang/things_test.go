@@ -18,33 +18,9 @@ import (
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
-)
 
-// guard starts a process that runs a shell script when it is told so by heal, or
-// when this test is gone: what the kernel does not undo by itself.
-func guard(t *testing.T, script string) (heal func()) {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("sh", "-c", "read x; "+script)
-	cmd.Stdin, cmd.SysProcAttr = r, &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r.Close()
-	done := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(done) }()
-	return func() {
-		w.Close()
-		select {
-		case <-done:
-		case <-time.After(10 * time.Second):
-			t.Errorf("the guard %q did not end", script)
-		}
-	}
-}
+	"github.com/whystuck/whystuck/scripts/bed"
+)
 
 func sh(t *testing.T, script string) {
 	t.Helper()
@@ -81,7 +57,7 @@ func freeze(t *testing.T, _ *lab, p *played) {
 	if p.command != "" && p.command != commands[0] {
 		return
 	}
-	thaw := guard(t, "fsfreeze -u "+p.dir+" 2>/dev/null; true")
+	thaw := bed.Guard(t, "fsfreeze -u "+p.dir+" 2>/dev/null; true")
 	p.heal = append(p.heal, thaw)
 	sh(t, "fsfreeze -f "+p.dir)
 }
@@ -317,7 +293,7 @@ func stopShim(t *testing.T, _ *lab, p *played) {
 	if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.other)); !strings.HasPrefix(string(comm), "containerd-shim") {
 		t.Fatalf("PID %d is %s, no shim", p.other, comm)
 	}
-	p.heal = append(p.heal, guard(t, fmt.Sprintf("kill -CONT %d", p.other)))
+	p.heal = append(p.heal, bed.Guard(t, fmt.Sprintf("kill -CONT %d", p.other)))
 	if err := syscall.Kill(p.other, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +344,7 @@ func freezeGroup(root, hierarchy, file, on, off string, parent bool) func(*testi
 			}
 		}
 		p.dir = filepath.Join(dir, file)
-		p.heal = append(p.heal, guard(t, fmt.Sprintf("echo %s > %s", off, p.dir)))
+		p.heal = append(p.heal, bed.Guard(t, fmt.Sprintf("echo %s > %s", off, p.dir)))
 		if err := os.WriteFile(p.dir, []byte(on), 0o600); err != nil {
 			t.Fatal(err)
 		}

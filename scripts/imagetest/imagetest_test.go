@@ -13,8 +13,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
-	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -29,19 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if os.Getenv("WHYSTUCK_IMAGE") == "" {
-		fmt.Println("SKIPPED: make image-test runs these")
-		return
-	}
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
-	if !chosen {
-		if err := flag.Set("test.parallel", "5"); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(m.Run())
+	bed.Suite(m, "WHYSTUCK_IMAGE", "make image-test", 5)
 }
 
 // label is on every container that whystuck makes.
@@ -58,23 +44,10 @@ type lab struct {
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	bed.Require(t, "root", "docker", "gcc", "bash", "dash", "busybox", "tini")
-	l := &lab{binary: build(t), d: bed.StartDaemon(t), dir: t.TempDir()}
+	l := &lab{binary: bed.Whystuck(t), d: bed.StartDaemon(t), dir: t.TempDir()}
 	l.env = l.d.Env()
 	l.base(t, l.d)
 	return l
-}
-
-func build(t *testing.T) string {
-	t.Helper()
-	if bin := os.Getenv("WHYSTUCK_BIN"); bin != "" {
-		return bin
-	}
-	bin := filepath.Join(t.TempDir(), "whystuck")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/whystuck/whystuck/cmd/whystuck").CombinedOutput()
-	if err != nil {
-		t.Fatalf("building whystuck: %v\n%s", err, out)
-	}
-	return bin
 }
 
 // base makes the image that all others are made from: siglab, shells, an init and

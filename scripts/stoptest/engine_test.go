@@ -21,7 +21,7 @@ import (
 func engineLab(t *testing.T) *lab {
 	l := newLab(t)
 	pid := l.PID()
-	t.Cleanup(guard(t, fmt.Sprintf("kill -CONT %d", pid)))
+	t.Cleanup(bed.Guard(t, fmt.Sprintf("kill -CONT %d", pid)))
 	return l
 }
 
@@ -48,7 +48,7 @@ func TestEngineHangs(t *testing.T) {
 	if o := a.one(t).Observed; o.Left != "never-accepted" || o.Cut != "deadline" {
 		t.Errorf("left %q, cut %q, want never-accepted and deadline\n%s", o.Left, o.Cut, a.stdout)
 	}
-	if eventually(2*time.Second, func() bool { return syscall.Kill(pid, 0) != nil }) {
+	if bed.Eventually(2*time.Second, func() bool { return syscall.Kill(pid, 0) != nil }) {
 		t.Error("the engine has carried out a stop that it is said never to have taken")
 	}
 }
@@ -176,7 +176,7 @@ func TestInterrupted(t *testing.T) {
 	if syscall.Kill(pid, 0) != nil {
 		t.Error("it is gone already: the test tests nothing")
 	}
-	if !eventually(6*time.Second, func() bool { return syscall.Kill(pid, 0) != nil }) {
+	if !bed.Eventually(6*time.Second, func() bool { return syscall.Kill(pid, 0) != nil }) {
 		t.Error("the engine has not carried it on")
 	}
 }

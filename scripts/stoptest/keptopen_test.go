@@ -75,10 +75,7 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // leave, and one that does not is left.
 func TestKeptOpen(t *testing.T) {
 	t.Parallel()
-	bin, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin := bed.Whystuck(t)
 	for version, want := range map[string]string{"24.0.1": "kept-open", "24.0.3": "carried-on"} {
 		t.Run(version, func(t *testing.T) {
 			s := newStub(t, version)
@@ -120,7 +117,7 @@ func TestKeptOpen(t *testing.T) {
 				t.Errorf("processes that hold a connection: %v", holders(bin))
 			}
 			close(s.answer)
-			if !eventually(3*time.Second, func() bool { return len(holders(bin)) == 0 }) {
+			if !bed.Eventually(3*time.Second, func() bool { return len(holders(bin)) == 0 }) {
 				t.Errorf("the engine has answered, and its connection is still held by %v", holders(bin))
 			}
 		})

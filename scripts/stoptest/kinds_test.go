@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/scripts/bed"
 )
 
 // kind is one way to take a stop, and how it has to be told.
@@ -140,7 +141,7 @@ func (l *lab) ready(t *testing.T, name string, k kind) {
 		syscall.Nanosleep(&syscall.Timespec{Nsec: 300e6}, nil)
 		return
 	}
-	if !eventually(5e9, func() bool { out, _, _ := l.Docker(t.Context(), "logs", name); return strings.Contains(out, "READY") }) {
+	if !bed.Eventually(5e9, func() bool { out, _, _ := l.Docker(t.Context(), "logs", name); return strings.Contains(out, "READY") }) {
 		t.Fatal("siglab is not ready")
 	}
 }
@@ -238,7 +239,7 @@ func parentOf(t *testing.T, pid int) int {
 
 func stopShim(t *testing.T, _ *lab, _ string, pid int) {
 	shim := parentOf(t, pid)
-	t.Cleanup(guard(t, fmt.Sprintf("kill -CONT %d", shim)))
+	t.Cleanup(bed.Guard(t, fmt.Sprintf("kill -CONT %d", shim)))
 	if err := syscall.Kill(shim, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}

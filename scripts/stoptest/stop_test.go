@@ -12,13 +12,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,19 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if os.Getenv("WHYSTUCK_STOP") == "" {
-		fmt.Println("SKIPPED: make stop-test runs these")
-		return
-	}
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
-	if !chosen { // they wait most of the time
-		if err := flag.Set("test.parallel", "16"); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(m.Run())
+	bed.Suite(m, "WHYSTUCK_STOP", "make stop-test", 16)
 }
 
 // lab is one engine and the program under test.
@@ -48,30 +32,10 @@ type lab struct {
 	binary string
 }
 
-var program = sync.OnceValues(func() (string, error) {
-	if bin := os.Getenv("WHYSTUCK_BIN"); bin != "" {
-		return bin, nil
-	}
-	dir, err := os.MkdirTemp("", "stoptest")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "whystuck")
-	out, err := exec.Command("go", "build", "-o", bin, "github.com/whystuck/whystuck/cmd/whystuck").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building whystuck: %w\n%s", err, out)
-	}
-	return bin, nil
-})
-
 func newLab(t testing.TB) *lab {
 	t.Helper()
 	bed.Require(t, "root", "docker", "gcc", "bash")
-	bin, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &lab{Daemon: bed.StartDaemon(t), binary: bin}
+	l := &lab{Daemon: bed.StartDaemon(t), binary: bed.Whystuck(t)}
 	files, err := bed.HostPrograms(t.Context(), "bash", "sleep")
 	if err != nil {
 		t.Fatal(err)
@@ -164,16 +128,6 @@ func timeline(c diagnose.Container) string {
 		fmt.Fprintf(&b, "%8.3f %-14s %d %s\n", e.AtSeconds, e.Source, e.PID, e.What)
 	}
 	return b.String()
-}
-
-// eventually waits for at most d until ok.
-func eventually(d time.Duration, ok func() bool) bool {
-	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if ok() {
-			return true
-		}
-	}
-	return ok()
 }
 
 // instances are the tracing instances there are, seen through a mount that ends

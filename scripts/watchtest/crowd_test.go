@@ -72,7 +72,7 @@ func TestCrowd(t *testing.T) {
 	ends := func() []told {
 		return f.reports(func(r told) bool { return r.Kind == watch.KindEnded && strings.HasPrefix(name(r), "crowd") })
 	}
-	eventually(5*time.Second, func() bool { return len(ends()) >= n })
+	bed.Eventually(5*time.Second, func() bool { return len(ends()) >= n })
 	codes := map[string]string{}
 	for line := range strings.Lines(docker(t, d, append([]string{"inspect", "-f", "{{.Name}} {{.State.ExitCode}}"}, names...)...)) {
 		name, code, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -116,7 +116,7 @@ func (l *lab) costOfScan(t *testing.T, d *bed.Daemon, n int) {
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	start := time.Now()
-	if !eventually(time.Minute, func() bool {
+	if !bed.Eventually(time.Minute, func() bool {
 		resp, err := http.Get("http://" + address + "/metrics")
 		if err != nil {
 			return false

@@ -51,7 +51,7 @@ func TestTroubles(t *testing.T) {
 		"came-back|back||||two words",
 		"verdict|deaf||killed||two words",
 	}
-	if !eventually(5*time.Second, func() bool {
+	if !bed.Eventually(5*time.Second, func() bool {
 		facts, _ := os.ReadFile(filepath.Join(dir, "facts"))
 		return len(strings.Split(strings.TrimSpace(string(facts)), "\n")) >= len(want)
 	}) {
@@ -95,7 +95,7 @@ func TestExecIsBounded(t *testing.T) {
 	run(t, d, "deaf", "lab", "ign")
 	ready(t, d, "deaf")
 	docker(t, d, "stop", "-t", "1", "deaf")
-	if !eventually(10*time.Second, func() bool { return strings.Contains(f.stderr.String(), "did not end within 1s") }) {
+	if !bed.Eventually(10*time.Second, func() bool { return strings.Contains(f.stderr.String(), "did not end within 1s") }) {
 		t.Errorf("no complaint: %s", f.stderr)
 	}
 	docker(t, d, "start", "deaf")

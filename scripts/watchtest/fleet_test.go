@@ -16,7 +16,7 @@ import (
 // TestFleetFiles checks the files of scripts/fleet as far as it can be done
 // without a cluster.
 func TestFleetFiles(t *testing.T) {
-	l := &lab{binary: build(t)}
+	l := &lab{binary: bed.Whystuck(t)}
 	t.Run("prometheus", func(t *testing.T) {
 		bed.Require(t, "promtool")
 		check(t, "promtool", "check", "config", fleet+"prometheus.yml")

@@ -90,7 +90,7 @@ func (f *follower) ready(t *testing.T, d *bed.Daemon) {
 	run(t, d, name, "lab", "default")
 	for range 40 {
 		docker(t, d, "kill", name)
-		if eventually(500*time.Millisecond, func() bool { return len(f.of(name, watch.KindEnded)) > 0 }) {
+		if bed.Eventually(500*time.Millisecond, func() bool { return len(f.of(name, watch.KindEnded)) > 0 }) {
 			docker(t, d, "rm", "-f", name)
 			return
 		}
@@ -139,7 +139,7 @@ func (f *follower) wait(t *testing.T, within time.Duration, container, kind, sta
 	t.Helper()
 	var found []told
 	match := func(r told) bool { return stage == "" || r.Stage != nil && *r.Stage == stage }
-	if !eventually(within, func() bool {
+	if !bed.Eventually(within, func() bool {
 		found = slices.DeleteFunc(f.of(container, kind), func(r told) bool { return !match(r) })
 		return len(found) > 0
 	}) {

@@ -118,7 +118,7 @@ func startPrometheus(t *testing.T, dir, exporter, address string) prometheus {
 func (p prometheus) wait(t *testing.T, within time.Duration, query, want string) {
 	t.Helper()
 	got := ""
-	if !eventually(within, func() bool { got = p.query(query); return got == want }) {
+	if !bed.Eventually(within, func() bool { got = p.query(query); return got == want }) {
 		t.Errorf("Prometheus says %q of %s, want %s", got, query, want)
 	}
 }

@@ -38,7 +38,7 @@ func TestAsPID1(t *testing.T) {
 	docker(t, d, "stop", "-t", "2", "deaf")
 
 	var told []watch.Report
-	if !eventually(5*time.Second, func() bool {
+	if !bed.Eventually(5*time.Second, func() bool {
 		told = nil
 		for line := range strings.Lines(docker(t, d, "logs", "self")) {
 			var r watch.Report
@@ -66,7 +66,7 @@ func TestAsPID1(t *testing.T) {
 		}
 		return n
 	}
-	if !eventually(5*time.Second, func() bool {
+	if !bed.Eventually(5*time.Second, func() bool {
 		_, complaints, _ := d.Docker(t.Context(), "logs", "reaper")
 		return strings.Contains(complaints, "did not end within 1s") && zombies() == 0
 	}) {

@@ -6,11 +6,6 @@
 package watchtest
 
 import (
-	"flag"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,12 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if os.Getenv("WHYSTUCK_WATCH") == "" {
-		fmt.Println("SKIPPED: make watch-test runs these")
-		return
-	}
-	os.Exit(m.Run())
+	bed.Suite(m, "WHYSTUCK_WATCH", "make watch-test", 0)
 }
 
 // lab is what all tests share.
@@ -36,7 +26,7 @@ type lab struct {
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	bed.Require(t, "root", "docker", "gcc")
-	return &lab{binary: build(t), siglab: bed.StaticProgram(t)}
+	return &lab{binary: bed.Whystuck(t), siglab: bed.StaticProgram(t)}
 }
 
 // engine starts a private engine with the test image.
@@ -48,19 +38,6 @@ func (l *lab) engine(t *testing.T, opt bed.Options) *bed.Daemon {
 		t.Fatal(err)
 	}
 	return d
-}
-
-func build(t *testing.T) string {
-	if bin := os.Getenv("WHYSTUCK_BIN"); bin != "" {
-		return bin
-	}
-	bin := filepath.Join(t.TempDir(), "whystuck")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/whystuck/whystuck/cmd/whystuck")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building whystuck: %v\n%s", err, out)
-	}
-	return bin
 }
 
 // run starts a container and waits until it says READY.
@@ -76,7 +53,7 @@ func run(t *testing.T, d *bed.Daemon, name string, args ...string) (id string) {
 // ready waits until a container of siglab has set up what it is for.
 func ready(t *testing.T, d *bed.Daemon, name string) {
 	t.Helper()
-	if !eventually(10*time.Second, func() bool {
+	if !bed.Eventually(10*time.Second, func() bool {
 		out, _, _ := d.Docker(t.Context(), "logs", name)
 		return strings.Contains(out, "READY")
 	}) {
@@ -92,14 +69,4 @@ func docker(t *testing.T, d *bed.Daemon, args ...string) string {
 		t.Fatalf("docker %s: exit %d: %s", strings.Join(args, " "), code, errOut)
 	}
 	return strings.TrimSpace(out)
-}
-
-// eventually waits for at most d until ok.
-func eventually(d time.Duration, ok func() bool) bool {
-	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if ok() {
-			return true
-		}
-	}
-	return ok()
 }

@@ -47,10 +47,14 @@ func (e *Engine) Stream(ctx context.Context, since time.Time, opened func(), eac
 	if !opening.Stop() {
 		return fmt.Errorf("opening the stream of events: %w", context.DeadlineExceeded)
 	}
+	// The client returns before it hands over an error that it met in opening.
 	select {
 	case err := <-errs:
 		return fmt.Errorf("opening the stream of events: %w", err)
-	default:
+	case m := <-messages:
+		opened()
+		each(eventFrom(m))
+	case <-time.After(errorComes):
 		opened()
 	}
 	for {
@@ -62,6 +66,10 @@ func (e *Engine) Stream(ctx context.Context, since time.Time, opened func(), eac
 		}
 	}
 }
+
+// errorComes is within what an error of the opening has surely come: the client's
+// goroutine has nothing left to do but to send it.
+const errorComes = 50 * time.Millisecond
 
 // stream opens it.
 func (a *api) stream(ctx context.Context, since time.Time) (<-chan events.Message, <-chan error) {

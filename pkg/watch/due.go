@@ -136,12 +136,14 @@ func (m *Machine) Attach(r *Report) {
 func (m *Machine) Living(n int) []string {
 	var ids []string
 	for id := range m.open {
-		ids = append(ids, id)
+		if m.Stopping(id) {
+			ids = append(ids, id)
+		}
 	}
 	slices.Sort(ids)
 	first := len(ids)
 	for id, c := range m.known {
-		if c.alive && c.stop == nil {
+		if c.alive && !m.Stopping(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -153,7 +155,18 @@ func (m *Machine) Living(n int) []string {
 func (m *Machine) Lives(id string) bool { c := m.known[id]; return c != nil && c.alive }
 
 // Stopping reports whether a stop of it is under way.
-func (m *Machine) Stopping(id string) bool { return m.open[id] != nil }
+func (m *Machine) Stopping(id string) bool { c := m.open[id]; return c != nil && c.stop.underWay() }
+
+// CountStopping is how many stops are under way.
+func (m *Machine) CountStopping() int {
+	n := 0
+	for id := range m.open {
+		if m.Stopping(id) {
+			n++
+		}
+	}
+	return n
+}
 
 // Latest is the newest event's time, by the engine's clock.
 func (m *Machine) Latest() time.Time { return m.seen.latest }

@@ -22,12 +22,12 @@ func (m *Machine) signalled(c *container, e engine.Event, now Moment) {
 			c.stop.killAt, c.stop.killed = e.At, &now
 		}
 	case e.Signal == c.stopSignal:
-		if s != nil && s.command == CommandStop && s.told != StageNever {
+		if s != nil && s.command == CommandStop && s.underWay() && s.told != StageNever {
 			return // a second docker stop waits for the same end
 		}
 		m.begin(c, CommandStop, e, now)
 		c.stop.timeout, c.stop.source = m.timeoutOf(c)
-	case s == nil:
+	case s == nil || s.command == CommandSignal && m.taken(c, s, e, now):
 		m.begin(c, CommandSignal, e, now)
 	}
 }
@@ -44,6 +44,13 @@ func (m *Machine) isStop(c *container, s *stopping, e engine.Event) bool {
 	}
 	s.command, s.timeout, s.source = CommandStop, timeout, source
 	return true
+}
+
+// taken: the container has lived on with a signal for so long that no SIGKILL
+// belongs to it any more.
+func (m *Machine) taken(c *container, s *stopping, e engine.Event, now Moment) bool {
+	timeout, _ := m.timeoutOf(c)
+	return between(s.at, e.At, s.began, now) > timeout+time.Second
 }
 
 func (m *Machine) begin(c *container, command string, e engine.Event, now Moment) {

@@ -17,7 +17,7 @@ type container struct {
 	// not known. exact: inspect said it, and not the event, which comes later.
 	started time.Time
 	exact   bool
-	// touched is when the latest event came: a list that was asked for before that
+	// touched is when the latest event of its life came: a list that was asked for before that
 	// is older than what is known.
 	touched time.Duration
 
@@ -63,14 +63,16 @@ func NewMachine() *Machine {
 
 // Take handles one event.
 func (m *Machine) Take(e engine.Event, now Moment) {
-	if m.Chosen != nil && !m.Chosen(e.ID, e.Name) || m.seen.again(e) {
+	if !m.watches(e.ID, e.Name) || m.seen.again(e) {
 		return
 	}
 	c := m.of(e)
 	if c == nil || now.Mono < m.settled && e.At.Before(c.started) {
 		return // of an earlier run
 	}
-	c.touched = now.Mono
+	if changes(e.Action) {
+		c.touched = now.Mono
+	}
 	switch e.Action {
 	case "kill":
 		m.signalled(c, e, now)
@@ -89,11 +91,25 @@ func (m *Machine) Take(e engine.Event, now Moment) {
 	}
 }
 
+// watches: a container that is known stays so under another name.
+func (m *Machine) watches(id, name string) bool {
+	return m.Chosen == nil || m.known[id] != nil || m.Chosen(id, name)
+}
+
+// changes: the event tells more than the list of the moment before it.
+func changes(action string) bool {
+	switch action {
+	case "kill", "die", "start", "destroy":
+		return true
+	}
+	return false
+}
+
 // of finds the container of an event, or begins to know it.
 func (m *Machine) of(e engine.Event) *container {
 	c := m.known[e.ID]
 	if c == nil {
-		if e.ID == "" || e.Action == "destroy" || e.Action == "update" {
+		if e.ID == "" || e.Action == "destroy" || !changes(e.Action) {
 			return nil
 		}
 		c = m.add(e.ID)

@@ -262,8 +262,86 @@ func TestTimeoutForEver(t *testing.T) {
 	b.event("kill", "a", 15)
 	b.pass(59 * time.Second)
 	b.wants(t)
+	b.pass(30 * time.Second)
+	b.wants(t, "overrun stop assumed-timeout")
+	if text := b.all[0].Headline; !strings.Contains(text, "its stop timeout is -1") {
+		t.Error(text)
+	}
+	// It only needed its time.
+	b.event("die", "a", 0)
+	b.wants(t, "overrun stop assumed-timeout", "ended stop stops 0")
+
+	b = newBench()
+	b.running("a", ptr(-1), "")
+	b.event("kill", "a", 15)
+	b.pass(time.Second)
+	b.Diagnosed("a", &diagnose.Container{ID: "a", Verdict: diagnose.Stuck, Processes: make([]diagnose.Process, 1)}, "", b.now)
+	b.pass(58 * time.Second)
+	b.wants(t)
 	b.pass(time.Hour)
 	b.wants(t, "overrun stop never")
+}
+
+// docker kill -s HUP is no stop, whatever becomes of it.
+func TestSignalIsNoStop(t *testing.T) {
+	b := newBench()
+	b.running("a", nil, "")
+	b.event("kill", "a", 1)
+	if b.Stopping("a") || b.CountStopping() != 0 || !slices.Equal(b.Living(1), []string{"a"}) {
+		t.Error("SIGHUP counts as a stop")
+	}
+	b.event("kill", "a", 15)
+	if !b.Stopping("a") || b.CountStopping() != 1 {
+		t.Error("docker stop after SIGHUP is none")
+	}
+}
+
+// docker kill -s TERM that was handled is forgotten: a stop an hour later is one
+// of its own, and so is docker stop -s.
+func TestSignalLongAgo(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, second int
+		before        []string
+	}{
+		"TERM, then docker stop":     {15, 15, []string{"overrun stop assumed-timeout"}},
+		"HUP, then docker stop -s 2": {1, 2, nil},
+	} {
+		b := newBench()
+		b.running("a", nil, "")
+		b.event("kill", "a", c.first)
+		b.pass(time.Hour)
+		b.wants(t, c.before...)
+		if b.CountStopping() != 0 {
+			t.Errorf("%s: a stop is still under way after an hour", name)
+		}
+		b.event("kill", "a", c.second)
+		b.pass(10 * time.Second)
+		b.event("kill", "a", 9)
+		b.Tick(b.now)
+		b.collect()
+		b.pass(time.Second)
+		b.event("die", "a", 137)
+		b.wants(t, append(c.before, "overrun stop timeout", "ended stop killed 137")...)
+		if r := b.all[len(b.all)-1]; *r.AfterSeconds != 11 || *r.TimeoutSeconds != 10 {
+			t.Errorf("%s: after %v s, timeout %v s", name, *r.AfterSeconds, *r.TimeoutSeconds)
+		}
+	}
+}
+
+// A second docker stop where the first one hangs waits for the same end.
+func TestSecondStopOfAHangingOne(t *testing.T) {
+	b := newBench()
+	b.running("a", ptr(2), "")
+	b.event("kill", "a", 15)
+	b.pass(time.Second)
+	b.Diagnosed("a", &diagnose.Container{ID: "a", Verdict: diagnose.Stuck, Processes: make([]diagnose.Process, 1)}, "", b.now)
+	b.pass(4 * time.Second)
+	b.event("kill", "a", 15)
+	b.pass(time.Minute)
+	b.wants(t, "overrun stop assumed-timeout", "overrun stop timeout+10", "overrun stop never")
+	if got := *b.all[2].AfterSeconds; got != 17 {
+		t.Errorf("never is told after %v s", got)
+	}
 }
 
 func TestOwnStopSignal(t *testing.T) {
@@ -445,4 +523,38 @@ func TestChosen(t *testing.T) {
 		b.event("die", id, 0)
 	}
 	b.wants(t, "ended stop stops 0", "ended stop stops 0")
+}
+
+// A container that is watched by its name stays so when it is renamed, as compose
+// does it before it makes the next one.
+func TestRenamed(t *testing.T) {
+	b := newBench()
+	b.Chosen = Choose([]string{"name-a"})
+	b.event("start", "a")
+	renamed := func(action string, more int) {
+		b.Take(engine.Event{At: b.now.Wall, Action: action, ID: "a", Name: "old_a", Signal: more, Code: ptr(0)}, b.now)
+		b.collect()
+	}
+	renamed("rename", 0)
+	b.pass(time.Minute)
+	list := []engine.Brief{{ID: "a", Name: "old_a", Status: "running"}}
+	b.Reconcile(View{Asked: b.now.Mono, List: list}, b.now)
+	b.collect()
+	b.wants(t)
+	renamed("kill", 15)
+	renamed("die", 0)
+	b.wants(t, "ended stop stops 0")
+	if c := b.all[0].Container; c.Name != "old_a" {
+		t.Errorf("told of %q", c.Name)
+	}
+}
+
+// A container that gets a name which is watched is found by its next signal.
+func TestRenamedInto(t *testing.T) {
+	b := newBench()
+	b.Chosen = Choose([]string{"name-a"})
+	b.event("rename", "a")
+	b.event("kill", "a", 15)
+	b.event("die", "a", 0)
+	b.wants(t, "ended stop stops 0")
 }

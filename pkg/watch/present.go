@@ -61,7 +61,7 @@ func (w *Watcher) Present(ctx context.Context) (Present, bool) {
 
 func (w *Watcher) present() Present {
 	now := w.now()
-	p := Present{Containers: w.machine.Count(), Stops: w.machine.Overrunning(now), Open: len(w.machine.open), Up: !w.health.failing && w.connected, Scanned: w.scan.ended}
+	p := Present{Containers: w.machine.Count(), Stops: w.machine.Overrunning(now), Open: w.machine.CountStopping(), Up: !w.health.failing && w.connected, Scanned: w.scan.ended}
 	if s := w.silence(now); s != nil {
 		p.Silent = *s
 	}
@@ -122,7 +122,7 @@ var (
 	descSilent      = desc("engine_silent_seconds", "For how long the engine has not answered.")
 	descVerdict     = desc("container_verdict", "What docker stop would come to, as the latest scan judged; 1 for the verdict that it has.", "container", "image", "verdict")
 	descDTasks      = desc("container_d_tasks", "Tasks in uninterruptible sleep (D), as the latest scan saw.", "container")
-	descScanned     = desc("scan_timestamp_seconds", "When the latest scan ended.")
+	descScanned     = desc("scan_timestamp_seconds", "When the latest scan ended that missed no container.")
 	descLeftOut     = desc("containers_left_out", "Containers with a verdict that are left out for their number, the good ones first.")
 )
 

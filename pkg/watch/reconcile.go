@@ -29,7 +29,7 @@ func alive(status string) bool { return status == "running" || status == "paused
 func (m *Machine) NeedsInspect(list []engine.Brief, afterBreak bool) []string {
 	var ids []string
 	for _, l := range list {
-		if m.Chosen != nil && !m.Chosen(l.ID, l.Name) {
+		if !m.watches(l.ID, l.Name) {
 			continue
 		}
 		c := m.known[l.ID]
@@ -49,7 +49,7 @@ func (m *Machine) Reconcile(v View, now Moment) {
 	m.settled = now.Mono + settling
 	listed := map[string]bool{}
 	for _, l := range v.List {
-		if m.Chosen != nil && !m.Chosen(l.ID, l.Name) {
+		if !m.watches(l.ID, l.Name) {
 			continue
 		}
 		listed[l.ID] = true

@@ -91,6 +91,18 @@ func TestListIsOlderThanTheEvent(t *testing.T) {
 	b.wants(t, "ended stop stops 0")
 }
 
+// A rename while the list is being asked for says nothing of whether it lives.
+func TestListKnowsMoreThanARename(t *testing.T) {
+	b := newBench()
+	b.list(lives("a", noon))
+	b.pass(time.Minute)
+	asked := b.now.Mono
+	b.pass(10 * time.Millisecond)
+	b.event("rename", "a")
+	b.listAsked(asked, ended("a", b.now.Wall, 137))
+	b.wants(t, "ended unknown unseen 137 reconciled")
+}
+
 // The list knew it already, and then the event comes.
 func TestEventIsOlderThanTheList(t *testing.T) {
 	b := newBench()

@@ -20,15 +20,17 @@ const (
 
 // Stages of an overrun.
 const (
-	// StageAssumed: the configured timeout has passed and no SIGKILL has come. A
-	// longer timeout may have been asked for; the engine's events do not tell it.
+	// StageAssumed: the configured timeout has passed (-1: a minute has) and no SIGKILL
+	// has come. A longer timeout may have been asked for; the engine's events do not
+	// tell it.
 	StageAssumed = "assumed-timeout"
 	// StageTimeout: the engine sent SIGKILL, so the stop signal was not enough.
 	StageTimeout = "timeout"
 	// StageTimeout10: ten seconds after SIGKILL it still runs; the engine tries
 	// once more by itself.
 	StageTimeout10 = "timeout+10"
-	// StageNever: the engine has given up, docker stop has returned an error.
+	// StageNever: the engine has given up, docker stop has returned an error; or with
+	// the timeout -1 it waits for ever, for what cannot end.
 	StageNever = "never"
 )
 

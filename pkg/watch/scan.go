@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
-	"github.com/whystuck/whystuck/pkg/engine"
 )
 
 // scan looks at all that live, a part at a time: one look over thousands would
@@ -15,7 +14,8 @@ type scan struct {
 	left    []string // ids still to be looked at in this round
 	busy    bool
 	verdict map[string]Verdict // by id
-	ended   time.Time          // of the latest round
+	missed  bool               // some that live could not be looked at in this round
+	ended   time.Time          // of the latest round that missed none
 }
 
 // Verdict is what the latest scan has said of one container.
@@ -31,8 +31,10 @@ const (
 	scanPause = 200 * time.Millisecond
 )
 
+// nextScan is when the next part is due. While the engine is silent none is, and
+// its next answer wakes the loop.
 func (w *Watcher) nextScan() (time.Duration, bool) {
-	if w.opt.ScanEvery <= 0 || w.scan.busy || w.machine.Learning {
+	if w.opt.ScanEvery <= 0 || w.scan.busy || w.machine.Learning || w.health.isSilent {
 		return 0, false
 	}
 	return w.scan.nextAt, true
@@ -41,12 +43,12 @@ func (w *Watcher) nextScan() (time.Duration, bool) {
 // scanDue takes the next part of a scan.
 func (w *Watcher) scanDue(ctx context.Context, now Moment) {
 	at, ok := w.nextScan()
-	if !ok || now.Mono < at || w.health.isSilent {
+	if !ok || now.Mono < at {
 		return
 	}
 	s := &w.scan
 	if len(s.left) == 0 {
-		s.left = w.machine.Living(maxKnown)
+		s.left, s.missed = w.machine.Living(maxKnown), false
 		s.forget(w.machine)
 		if len(s.left) == 0 {
 			s.nextAt, s.ended = now.Mono+w.opt.ScanEvery, now.Wall
@@ -56,18 +58,28 @@ func (w *Watcher) scanDue(ctx context.Context, now Moment) {
 	n := min(scanBatch, len(s.left))
 	ids := s.left[:n]
 	s.left, s.busy = s.left[n:], true
-	var report diagnose.Report
-	w.beside(ctx, func() { report = w.judge(ctx, w.engine, engine.Query{Names: ids}) }, func() {
-		s.busy = false
-		now := w.now()
-		s.nextAt = now.Mono + scanPause
-		if len(s.left) == 0 {
-			s.nextAt, s.ended = now.Mono+w.opt.ScanEvery, now.Wall
+	w.lookAt(ctx, ids, func(seen map[string]*diagnose.Container, _ string, _ Moment) { w.scannedPart(ids, seen, w.now()) })
+}
+
+// scannedPart takes what one part of a scan has shown. Where a look came to
+// nothing, the round does not count as a scan.
+func (w *Watcher) scannedPart(ids []string, seen map[string]*diagnose.Container, now Moment) {
+	s := &w.scan
+	s.busy = false
+	for _, id := range ids {
+		if c := seen[id]; c != nil {
+			w.scanned(c, now)
+		} else if w.machine.Lives(id) {
+			s.missed = true
 		}
-		for i := range report.Containers {
-			w.scanned(&report.Containers[i], now)
+	}
+	s.nextAt = now.Mono + scanPause
+	if len(s.left) == 0 {
+		s.nextAt = now.Mono + w.opt.ScanEvery
+		if !s.missed {
+			s.ended = now.Wall
 		}
-	})
+	}
 }
 
 // forget drops the verdicts of what lives no more.

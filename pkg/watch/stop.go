@@ -85,6 +85,13 @@ func (s *stopping) did(what string) {
 	}
 }
 
+// underWay: as far as is known, somebody waits for the end. A signal may have been
+// meant to be handled, and so may the stop signal once the timeout has passed
+// without a SIGKILL: it was docker kill, or a timeout that nobody can know.
+func (s *stopping) underWay() bool {
+	return s.command != CommandSignal && (s.told != StageAssumed || s.killed != nil || s.hopeless)
+}
+
 // stage is the next stage to tell.
 func (s *stopping) stage() (step, bool) {
 	switch {
@@ -113,7 +120,7 @@ func (s *stopping) stage() (step, bool) {
 func (s *stopping) stageBeforeKill() (step, bool) {
 	from := s.began.Mono + s.limit()
 	switch {
-	case s.told == "" && s.timeout < 0:
+	case s.timeout < 0 && s.hopeless:
 		return step{from, StageNever}, true
 	case s.told == "":
 		return step{from + slack, StageAssumed}, true

@@ -21,6 +21,9 @@ func headline(r *Report) string {
 func overrunWords(r *Report) string {
 	switch *r.Stage {
 	case StageAssumed:
+		if *r.TimeoutSeconds < 0 {
+			return fmt.Sprintf("still runs %s after %s, and no SIGKILL will come: its stop timeout is -1", span(r.AfterSeconds), sent(r))
+		}
 		return fmt.Sprintf("still runs %s after %s, and no SIGKILL has come: a longer timeout was asked for, or the engine hangs",
 			span(r.TimeoutSeconds), sent(r))
 	case StageTimeout:

@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// An engine that refuses the stream has not opened it: the client returns before
+// it hands over the error.
+func TestStreamRefused(t *testing.T) {
+	e := against(t, func(to http.ResponseWriter) { http.Error(to, `{"message":"not now"}`, http.StatusServiceUnavailable) })
+	for range 200 {
+		opened := false
+		err := e.Stream(t.Context(), time.Time{}, func() { opened = true }, func(Event) {})
+		if opened || err == nil || !strings.Contains(err.Error(), "not now") {
+			t.Fatalf("opened %v: %v", opened, err)
+		}
+	}
+}
+
+// A stream that is silent, or speaks at once, is open.
+func TestStreamOpened(t *testing.T) {
+	for _, line := range []string{"", `{"Action":"die","Actor":{"ID":"x"},"time":1}`} {
+		e := against(t, func(to http.ResponseWriter) {
+			_, _ = to.Write([]byte(line))
+			to.(http.Flusher).Flush()
+			time.Sleep(3 * errorComes)
+		})
+		var seen []string
+		err := e.Stream(t.Context(), time.Time{}, func() { seen = append(seen, "opened") }, func(e Event) { seen = append(seen, e.Action) })
+		want := strings.TrimSpace("opened " + map[bool]string{true: "die"}[line != ""])
+		if err == nil || strings.Join(seen, " ") != want {
+			t.Errorf("%q: %q, %v", line, seen, err)
+		}
+	}
+}
+
+// against opens an engine that answers a request for events in its own way.
+func against(t *testing.T, events func(http.ResponseWriter)) *Engine {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) {
+		to.Header().Set("Api-Version", "1.41")
+		if strings.HasSuffix(r.URL.Path, "/events") {
+			events(to)
+		}
+	}))
+	t.Cleanup(s.Close)
+	e, err := Open(t.Context(), Options{Host: "tcp://" + s.Listener.Addr().String(), HomeDir: t.TempDir(), Getenv: func(string) string { return "" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	return e
+}

@@ -47,7 +47,12 @@ func (e *Engine) Stream(ctx context.Context, since time.Time, opened func(), eac
 	if !opening.Stop() {
 		return fmt.Errorf("opening the stream of events: %w", context.DeadlineExceeded)
 	}
-	// The client returns before it hands over an error that it met in opening.
+	return follow(messages, errs, opened, each)
+}
+
+// follow reads a stream. The client gives it out before it hands over an error
+// that it met in opening it.
+func follow(messages <-chan events.Message, errs <-chan error, opened func(), each func(Event)) error {
 	select {
 	case err := <-errs:
 		return fmt.Errorf("opening the stream of events: %w", err)

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,12 +14,17 @@ import (
 // it hands over the error.
 func TestStreamRefused(t *testing.T) {
 	e := against(t, func(to http.ResponseWriter) { http.Error(to, `{"message":"not now"}`, http.StatusServiceUnavailable) })
-	for range 200 {
-		opened := false
-		err := e.Stream(t.Context(), time.Time{}, func() { opened = true }, func(Event) {})
-		if opened || err == nil || !strings.Contains(err.Error(), "not now") {
-			t.Fatalf("opened %v: %v", opened, err)
-		}
+	opened := false
+	open := func() { opened = true }
+	err := e.Stream(t.Context(), time.Time{}, open, func(Event) {})
+	if opened || err == nil || !strings.Contains(err.Error(), "not now") {
+		t.Errorf("opened %v: %v", opened, err)
+	}
+	errs := make(chan error, 1)
+	time.AfterFunc(errorComes/10, func() { errs <- io.ErrUnexpectedEOF })
+	err = follow(nil, errs, open, func(Event) {})
+	if opened || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("opened %v: %v", opened, err)
 	}
 }
 

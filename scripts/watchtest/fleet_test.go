@@ -51,6 +51,9 @@ func TestFleetFiles(t *testing.T) {
 						Containers []struct {
 							Args         []string
 							VolumeMounts []struct{ Name string } `yaml:"volumeMounts"`
+							Security     struct {
+								AppArmor struct{ Type string } `yaml:"appArmorProfile"`
+							} `yaml:"securityContext"`
 						}
 						Volumes []struct{ Name string }
 					}
@@ -61,6 +64,9 @@ func TestFleetFiles(t *testing.T) {
 		pod := d.Spec.Template.Spec
 		if d.Kind != "DaemonSet" || !pod.HostPID || len(pod.Containers) != 1 || pod.Containers[0].Args[0] != "watch" {
 			t.Errorf("%+v", d)
+		}
+		if got := pod.Containers[0].Security.AppArmor.Type; got != "Unconfined" {
+			t.Errorf("AppArmor %q: it cannot read the processes of others", got)
 		}
 		var have []string
 		for _, v := range pod.Volumes {
@@ -77,11 +83,15 @@ func TestFleetFiles(t *testing.T) {
 			Services map[string]struct {
 				Pid, Cgroup string
 				Command     []string
+				Security    []string `yaml:"security_opt"`
 			}
 		}
 		parse(t, fleet+"compose.yml", &c)
 		if s := c.Services["whystuck"]; s.Pid != "host" || s.Cgroup != "host" || s.Command[0] != "watch" {
 			t.Errorf("%+v", c)
+		}
+		if s := c.Services["whystuck"]; len(s.Security) != 1 || s.Security[0] != "apparmor=unconfined" {
+			t.Errorf("AppArmor %q: it cannot read the processes of others", s.Security)
 		}
 	})
 	t.Run("flags", func(t *testing.T) { l.flagsExist(t) })

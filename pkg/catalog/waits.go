@@ -43,6 +43,12 @@ type Wait struct {
 var waits = []Wait{
 	{Frames: []string{"zap_pid_ns_processes"}, Topic: "pidns", Killable: KillableNo,
 		Cause: "the PID namespace is being emptied and a task in it does not go away", WayOut: "free the task it waits for", Source: "kernel/pid_namespace.c"},
+	// Not queued yet, so that nobody can have read it.
+	{Frames: []string{"fuse_get_req", "__fuse_get_req"}, Top: true, Topic: "fuse", Killable: KillableYes,
+		Cause: "a FUSE connection takes no more requests: it is new, or its background queue is full", WayOut: "restart or kill the FUSE server, or abort its connection", Source: "fs/fuse/dev.c wait_event_killable_exclusive"},
+	// Whatever file system writes, the sleep is the same.
+	{Frames: []string{"balance_dirty_pages"}, Top: true, Topic: "memory", Killable: KillableYes,
+		Cause: "memory or dirty page limits", WayOut: "raise the limit", Source: "mm/page-writeback.c"},
 	{Frames: []string{"request_wait_answer", "__fuse_simple_request", "fuse_simple_request"}, Topic: "fuse", Killable: KillableUnknown, Read: true,
 		Cause: "a FUSE server does not answer", WayOut: "restart or kill the FUSE server, or abort its connection", Source: "fs/fuse/dev.c"},
 	{Frames: []string{"folio_wait_bit_killable", "__folio_lock_killable", "__lock_page_killable", "wait_on_page_bit_killable"}, Topic: "page", Killable: KillableYes,

@@ -66,10 +66,32 @@ func TestFUSE(t *testing.T) {
 			if !strings.Contains(got.Headline, "/mnt/x") {
 				t.Errorf("the headline %q does not name the file", got.Headline)
 			}
+			if slices.ContainsFunc(got.Findings[i].Evidence, func(e Evidence) bool { return e.Says == "TASK_WAKEKILL: SIGKILL ends it" }) {
+				t.Errorf("the evidence contradicts the finding: %+v", got.Findings[i].Evidence)
+			}
 			// What is redacted decides nothing.
 			evidence.Redact(s)
 			want(t, Judge(s, Options{}).Containers[0], Stuck, c.want)
 		})
+	}
+}
+
+// A request that is not queued yet can be read by nobody: SIGKILL ends the wait,
+// unless the task is in its exit already.
+func TestFUSENotQueued(t *testing.T) {
+	for frames, verdict := range map[string]Verdict{
+		"fuse_get_req __fuse_simple_request fuse_lookup":             Killed,
+		"io_schedule_timeout balance_dirty_pages fuse_perform_write": Killed,
+		"fuse_get_req __fuse_simple_request fuse_flush do_exit":      Stuck,
+	} {
+		for _, k := range []*evidence.Kernel{nil, {Tasks: []evidence.KernelTask{{TID: 100, State: 0x102}}}} {
+			q := fuseWaiter("D", 5000, strings.Fields(frames)...)
+			change := q.change
+			q.change = func(p *evidence.Process) { change(p); p.Kernel = k }
+			if got := Judge(snapshot(q), Options{}).Containers[0]; got.Verdict != verdict {
+				t.Errorf("%s, %+v: %s %s, want %s", frames, k, got.Verdict, got.Confidence, verdict)
+			}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/moby/sys/signal"
 
+	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -106,9 +107,23 @@ func taskFacts(p *evidence.Process, t *evidence.Task) []Evidence {
 	}
 	if k := kernelTask(p, t.TID); k != nil && t.State == "D" {
 		out = append(out, Evidence{Source: "kernel: task_struct", Field: "__state", Value: fmt.Sprintf("%#x", k.State),
-			Says: map[bool]string{true: "TASK_WAKEKILL: SIGKILL ends it", false: "no TASK_WAKEKILL: SIGKILL does not end it"}[k.State&taskWakeKill != 0]})
+			Says: wakeWord(p, t, k)})
 	}
 	return out
+}
+
+// wakeWord says what the kernel's state word tells of SIGKILL.
+func wakeWord(p *evidence.Process, t *evidence.Task, k *evidence.KernelTask) string {
+	wait := catalog.LookupWait(t.Stack, wchan(t))
+	switch {
+	case k.State&taskWakeKill == 0:
+		return "no TASK_WAKEKILL: SIGKILL does not end it"
+	case dying(p) || catalog.Exiting(t.Stack):
+		return "TASK_WAKEKILL, but in its exit SIGKILL no longer reaches it"
+	case wait != nil && wait.Read:
+		return "TASK_WAKEKILL: SIGKILL ends it while the request is queued, not once its server has read it"
+	}
+	return "TASK_WAKEKILL: SIGKILL ends it"
 }
 
 func stateWord(s string) string {

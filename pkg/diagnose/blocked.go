@@ -35,7 +35,7 @@ func (c *inspection) causes() (engine, own []*cause) {
 
 // shimHeld: the container's shim is stopped or traced.
 func (c *inspection) shimHeld(p *evidence.Part) *cause {
-	return newCause("WS314", LayerShim, endsNever, Certain,
+	return newCause("WS314", LayerShim, endsNever, heldConf(p.Process),
 		fmt.Sprintf("%s (PID %d) is %s: no signal gets through to the container", roleWords(p), p.PID, heldWord(p))).
 		shows(heldFact(p)...).shows(c.lockFact()...).
 		fix(withText(fixHeld(p), "let it go on: "+afterwards))
@@ -57,7 +57,7 @@ func (c *inspection) locked() *cause {
 			return c.runtimeStuck(in, &hangs[0], &c.t.Shims[i])
 		}
 		for _, p := range c.t.Shims[i].Below {
-			if p.State == "T" || p.State == "t" {
+			if heldMute(&p) {
 				return c.runtimeHeld(p)
 			}
 		}
@@ -106,7 +106,7 @@ func (c *inspection) runtimeStuck(in *inspection, h *hang, shim *evidence.Part) 
 // runtimeHeld: a runc below the shim is stopped.
 func (c *inspection) runtimeHeld(p evidence.Process) *cause {
 	held := &evidence.Part{Role: "runc", PID: p.PID, Process: &p}
-	return newCause("WS319", LayerShim, endsNever, Certain,
+	return newCause("WS319", LayerShim, endsNever, heldConf(&p),
 		fmt.Sprintf("%s (PID %d), which its shim waits for, is %s", bounded(p.Comm, 20), p.PID, heldWord(held))).
 		shows(heldFact(held)...).shows(c.lockFact()...).fix(fixHeld(held))
 }

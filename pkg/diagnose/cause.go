@@ -69,13 +69,13 @@ func daemonCause(e *evidence.Engine) *cause {
 	switch {
 	case e.Trouble == "refused" || e.Trouble == "gone":
 		return daemonDown(e)
-	case heldPart(d):
-		return newCause("WS310", LayerEngine, endsNever, Certain,
+	case e.Trouble == "" && (d == nil || d.Process == nil || d.Process.State != "T"):
+		return nil // it has just answered
+	case d != nil && heldMute(d.Process):
+		return newCause("WS310", LayerEngine, endsNever, heldConf(d.Process),
 			fmt.Sprintf("dockerd (PID %d) is %s: no docker command returns", d.PID, heldWord(d))).
 			shows(heldFact(d)...).shows(answerFact(e)...).
 			fix(withText(fixHeld(d), "let it go on: "+afterwards+"; a request whose client left before dockerd read it is dropped"))
-	case e.Trouble == "":
-		return nil
 	}
 	if c, hangs := partHangs(d); len(hangs) > 0 {
 		return daemonStuck(c, &hangs[0], d).shows(answerFact(e)...)
@@ -175,7 +175,7 @@ func containerdCause(e *evidence.Engine) *cause {
 		}
 		return c.fix(start)
 	case heldPart(p):
-		return newCause("WS313", LayerEngine, endsNever, Certain,
+		return newCause("WS313", LayerEngine, endsNever, heldConf(p.Process),
 			fmt.Sprintf("containerd (PID %d) is %s: docker ps answers, and no signal gets through", p.PID, heldWord(p))).
 			shows(heldFact(p)...).fix(withText(fixHeld(p), "let it go on: "+afterwards))
 	}

@@ -20,6 +20,14 @@ func partIn(role string, pid int, state string) evidence.Part {
 	return evidence.Part{Role: role, PID: pid, Process: &p}
 }
 
+// tracedPart is a part in t whose tracer is in a call: strace waits in wait4 for
+// what it lets go on at once, gdb at its prompt in poll.
+func tracedPart(role string, pid int, call string) evidence.Part {
+	p := partIn(role, pid, "t")
+	p.Process.TracerPID, p.Process.TracerState, p.Process.TracerCall = 77, "S", call
+	return p
+}
+
 // TestCauses: what stands between the docker command and the container, one fault
 // at a time, and none.
 func TestCauses(t *testing.T) {
@@ -44,6 +52,24 @@ func TestCauses(t *testing.T) {
 		{"dockerd down", func(s *evidence.Snapshot) { engine(s, "refused") }, "WS309", Stuck, true},
 		{"dockerd stopped", func(s *evidence.Snapshot) { engine(s, "timeout", daemon("T")) }, "WS310", Stuck, false},
 		{"dockerd traced", func(s *evidence.Snapshot) { engine(s, "timeout", daemon("t")) }, "WS310", Stuck, false},
+		{"dockerd straced", func(s *evidence.Snapshot) { engine(s, "", tracedPart(evidence.RoleDaemon, 50, "wait4")) }, "", Killed, true},
+		{"dockerd straced, and busy", func(s *evidence.Snapshot) { engine(s, "timeout", tracedPart(evidence.RoleDaemon, 50, "wait4")) }, "WS304", Stuck, false},
+		{"dockerd in a debugger that let it answer", func(s *evidence.Snapshot) { engine(s, "", tracedPart(evidence.RoleDaemon, 50, "poll")) }, "", Killed, true},
+		{"dockerd in a debugger", func(s *evidence.Snapshot) { engine(s, "timeout", tracedPart(evidence.RoleDaemon, 50, "poll")) }, "WS310", Stuck, false},
+		{"containerd straced", func(s *evidence.Snapshot) { engine(s, "", daemon("S"), tracedPart(evidence.RoleContainerd, 60, "wait4")) }, "", Killed, true},
+		{"containerd in a debugger", func(s *evidence.Snapshot) { engine(s, "", daemon("S"), tracedPart(evidence.RoleContainerd, 60, "poll")) }, "WS313", Stuck, false},
+		{"shim straced", func(s *evidence.Snapshot) { s.Targets[0].Shims = []evidence.Part{tracedPart(evidence.RoleShim, 90, "wait4")} }, "", Killed, true},
+		{"shim in a debugger", func(s *evidence.Snapshot) { s.Targets[0].Shims = []evidence.Part{tracedPart(evidence.RoleShim, 90, "poll")} }, "WS314", Stuck, false},
+		{"runc straced", func(s *evidence.Snapshot) {
+			locked(s)
+			shim.Below = []evidence.Process{*tracedPart("", 95, "wait4").Process}
+			s.Targets[0].Shims = []evidence.Part{shim}
+		}, "WS303", Stuck, false},
+		{"runc in a debugger", func(s *evidence.Snapshot) {
+			locked(s)
+			shim.Below = []evidence.Process{*tracedPart("", 95, "poll").Process}
+			s.Targets[0].Shims = []evidence.Part{shim}
+		}, "WS319", Stuck, false},
 		{"dockerd in D", func(s *evidence.Snapshot) { engine(s, "timeout", daemon("D")) }, "WS311", Stuck, false},
 		{"dockerd busy", func(s *evidence.Snapshot) { engine(s, "timeout", daemon("R")) }, "WS304", Stuck, false},
 		{"containerd down", func(s *evidence.Snapshot) {

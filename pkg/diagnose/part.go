@@ -19,8 +19,24 @@ func part(list []evidence.Part, role string) *evidence.Part {
 
 // heldPart reports whether a part of the engine is stopped or held by a tracer:
 // then it does nothing until somebody lets it go on.
-func heldPart(p *evidence.Part) bool {
-	return p != nil && p.Process != nil && (p.Process.State == "T" || p.Process.State == "t")
+func heldPart(p *evidence.Part) bool { return p != nil && p.Process != nil && held(p.Process) }
+
+// held reports whether a process is stopped, or held by a tracer that does not let
+// it go on. What is merely straced is in t for a moment, many times a second.
+func held(p *evidence.Process) bool { return p.State == "T" || p.State == "t" && tracerHangs(p) }
+
+// heldMute is held for a process that owes an answer: then its t counts too where
+// nothing is known of the tracer.
+func heldMute(p *evidence.Process) bool {
+	return p != nil && (held(p) || p.State == "t" && p.TracerState == "")
+}
+
+// heldConf: a tracer may let it go on a moment later.
+func heldConf(p *evidence.Process) Confidence {
+	if p.State == "t" {
+		return Likely
+	}
+	return Certain
 }
 
 // absentPart reports whether nobody listens where a part should.

@@ -48,8 +48,7 @@ func (s stranger) reaps() answer {
 	if q == nil {
 		return perhaps
 	}
-	switch q.State {
-	case "T", "t", "Z":
+	if held(q) || q.State == "Z" {
 		return no
 	}
 	if inWait(leader(q)) {

@@ -11,6 +11,10 @@ import (
 // parent is known not to fetch it.
 func TestStranger(t *testing.T) {
 	stopped := func(p *evidence.Process) { p.State, p.Tasks[0].State = "T", "T" }
+	straced := func(p *evidence.Process) {
+		p.State, p.Tasks[0].State = "t", "t"
+		p.TracerPID, p.TracerState, p.TracerCall = 7, "S", "wait4"
+	}
 	for _, c := range []struct {
 		name     string
 		parent   proc
@@ -18,6 +22,7 @@ func TestStranger(t *testing.T) {
 		severity string // "": no finding
 	}{
 		{"stopped", proc{change: stopped}, Stuck, SeverityError},
+		{"straced", proc{change: straced}, Killed, SeverityWarning},
 		{"waits for it", proc{call: "wait4"}, Killed, SeverityInfo},
 		{"has a handler for SIGCHLD", proc{call: "poll", cgt: []int{sigchld}}, Killed, SeverityInfo},
 		{"ignores SIGCHLD", proc{call: "poll", ign: []int{sigchld}}, Killed, SeverityInfo},

@@ -3,7 +3,6 @@ package look
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -48,10 +47,10 @@ func (l *looker) askAgain(ctx context.Context, since time.Time) {
 // maxAgain bounds the second questions; a host with more odd containers is ill.
 const maxAgain = 16
 
+// anyHeld reports whether a part is stopped: it will not have moved on. One in t may
+// be merely straced.
 func anyHeld(parts []evidence.Part) bool {
-	return slices.ContainsFunc(parts, func(p evidence.Part) bool {
-		return p.Process != nil && strings.Contains("Tt", p.Process.State)
-	})
+	return slices.ContainsFunc(parts, func(p evidence.Part) bool { return p.Process != nil && p.Process.State == "T" })
 }
 
 // passes reports whether a target's state may be over in a moment.

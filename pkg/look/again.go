@@ -3,7 +3,6 @@ package look
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/engine"
@@ -37,11 +36,11 @@ func (l *looker) askAgain(ctx context.Context, since time.Time) {
 	case <-ctx.Done():
 		return
 	}
-	var wg sync.WaitGroup
+	g := NewGroup(maxAgain)
 	for _, t := range odd[:min(len(odd), maxAgain)] {
-		wg.Go(func() { l.askAgainOf(ctx, t) })
+		g.Go(func() { l.askAgainOf(ctx, t) })
 	}
-	wg.Wait()
+	g.Wait()
 }
 
 // maxAgain bounds the second questions; a host with more odd containers is ill.

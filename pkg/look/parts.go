@@ -13,14 +13,14 @@ func (l *looker) seeEngine(ctx context.Context) (wait func()) {
 	if l.engine == nil || l.snap.Host.Engine == nil {
 		return func() {}
 	}
-	done := make(chan []evidence.Part, 1)
-	go func() {
-		parts := l.engine.Parts(ctx)
+	var parts []evidence.Part
+	g := NewGroup(1)
+	g.Go(func() {
+		parts = l.engine.Parts(ctx)
 		l.prober.Parts(ctx, parts)
-		done <- parts
-	}()
+	})
 	return func() {
-		parts := <-done
+		g.Wait()
 		described := l.engine.Describe()
 		described.Parts = parts
 		l.snap.Host.Engine = &described

@@ -35,19 +35,13 @@ func (p *Prober) Census(ctx context.Context, pid int, id string) (members []Memb
 		members []Member
 		ok      bool
 	}
-	done := make(chan answer, 1)
-	go func() {
+	a, _ := runBatch(ctx, 1, p.cfg.Total, func(int) answer {
 		r := p.newReader()
 		defer r.close()
 		members, ok := r.census(pid, id)
-		done <- answer{members, ok}
-	}()
-	select {
-	case a := <-done:
-		return a.members, a.ok
-	case <-ctx.Done():
-		return nil, false
-	}
+		return answer{members, ok}
+	}).result(0)
+	return a.members, a.ok
 }
 
 func (r *reader) census(pid int, id string) (out []Member, ok bool) {

@@ -48,17 +48,15 @@ func (p *Prober) Messages(ctx context.Context, keep func(text string) bool) ([]M
 		kept []Message
 		gap  *evidence.Gap
 	}
-	done := make(chan result, 1)
-	go func() { // opening a device of a sick host may hang as everything else
+	// Opening a device of a sick host may hang as everything else.
+	r, ok := runBatch(ctx, 1, logPatience, func(int) result {
 		kept, gap := readLog(ctx, logDevice, keep)
-		done <- result{kept, gap}
-	}()
-	select {
-	case r := <-done:
-		return r.kept, r.gap
-	case <-ctx.Done():
+		return result{kept, gap}
+	}).result(0)
+	if !ok {
 		return nil, logGap(evidence.GapTimeout)
 	}
+	return r.kept, r.gap
 }
 
 func logGap(kind string) *evidence.Gap {

@@ -492,6 +492,29 @@ func TestSurvey(t *testing.T) {
 	}
 }
 
+// Where no cgroup can be seen a whole survey takes the place of a scan of the host
+// for each container.
+func TestSurveyWithoutCgroups(t *testing.T) {
+	needRoot(t)
+	init, _ := running(t, pidNamespace(), "masks")
+	_, words := running(t, nil, "join", strconv.Itoa(init.Process.Pid))
+	joined, _ := strconv.Atoi(words[0])
+	cgroupFor(t, anyHierarchy(), init.Process.Pid)
+	for _, c := range []struct{ whole, empty, found bool }{{true, false, true}, {false, true, true}, {true, true, false}} {
+		p := New(Config{Sys: t.TempDir()})
+		p.Survey(context.Background())
+		if <-p.survey.done; c.empty {
+			p.survey.byNS = nil
+		}
+		p.survey.whole = c.whole
+		target := &evidence.Target{PID: init.Process.Pid, Container: &evidence.Container{ID: containerID}}
+		p.Container(context.Background(), target)
+		if found := slices.ContainsFunc(target.Processes, func(q evidence.Process) bool { return q.PID == joined }); found != c.found {
+			t.Errorf("%+v: found %v, among %d", c, found, len(target.Processes))
+		}
+	}
+}
+
 // BenchmarkSurvey is what the look for newcomers costs, beside the engine's answer.
 func BenchmarkSurvey(b *testing.B) {
 	for b.Loop() {

@@ -82,7 +82,8 @@ func (l *look) hostPIDNS(init *evidence.Process) *bool {
 // wantsScan decides on the one read that costs what the whole host costs, a
 // look at every process's PID namespace. It pays where somebody outside the
 // cgroup can hold the init (zap_pid_ns_processes waits for whoever joined by
-// setns) or is judged with it (--pid=container:X).
+// setns) or is judged with it (--pid=container:X). Where no cgroup can be seen, as
+// from within a container, every target would need it: a whole survey does there.
 func (l *look) wantsScan(init *evidence.Process) bool {
 	if init.PIDNS == 0 || l.t.HostPIDNS == nil || *l.t.HostPIDNS {
 		return false
@@ -90,7 +91,7 @@ func (l *look) wantsScan(init *evidence.Process) bool {
 	if c := l.t.Container; c != nil && strings.HasPrefix(c.PidMode, "container:") {
 		return true
 	}
-	return dying(init) || l.empty || l.group.path == ""
+	return dying(init) || l.empty || l.group.path == "" && !l.surveyed()
 }
 
 // holders are processes outside that can hold a member: its tracer, the parent of

@@ -89,16 +89,34 @@ func (l *look) strangers(inode uint64) []int {
 	case <-l.ctx.Done():
 		return nil
 	}
+	limit := maxStrangers
+	if l.group.path == "" {
+		limit = len(s.byNS[inode]) // what docker exec has started is among them
+	}
 	pids := slices.DeleteFunc(slices.Clone(s.byNS[inode]), func(pid int) bool { return l.process(pid) != nil })
 	if len(pids) == 0 {
 		return nil
 	}
 	there, _ := once(l, l.p.cfg.ReadTimeout, func(r *reader) []int {
 		quiet := *r // one that has ended meanwhile is no gap
-		return (&quiet).inNamespace(pids[:min(len(pids), 8*maxStrangers)], inode)
+		return (&quiet).inNamespace(pids[:min(len(pids), 8*limit)], inode)
 	})
 	there = slices.DeleteFunc(there, func(pid int) bool { return l.isMember(pid) })
-	return there[:min(len(there), maxStrangers)]
+	return there[:min(len(there), limit)]
+}
+
+// surveyed reports whether the survey has seen every process of the host.
+func (l *look) surveyed() bool {
+	s := l.p.survey
+	if s == nil {
+		return false
+	}
+	select {
+	case <-s.done:
+		return s.whole
+	case <-l.ctx.Done():
+		return false
+	}
 }
 
 // isMember reports whether a process came into the container's cgroup since its

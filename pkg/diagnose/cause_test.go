@@ -56,10 +56,18 @@ func TestCauses(t *testing.T) {
 		{"dockerd straced, and busy", func(s *evidence.Snapshot) { engine(s, "timeout", tracedPart(evidence.RoleDaemon, 50, "wait4")) }, "WS304", Stuck, false},
 		{"dockerd in a debugger that let it answer", func(s *evidence.Snapshot) { engine(s, "", tracedPart(evidence.RoleDaemon, 50, "poll")) }, "", Killed, true},
 		{"dockerd in a debugger", func(s *evidence.Snapshot) { engine(s, "timeout", tracedPart(evidence.RoleDaemon, 50, "poll")) }, "WS310", Stuck, false},
-		{"containerd straced", func(s *evidence.Snapshot) { engine(s, "", daemon("S"), tracedPart(evidence.RoleContainerd, 60, "wait4")) }, "", Killed, true},
-		{"containerd in a debugger", func(s *evidence.Snapshot) { engine(s, "", daemon("S"), tracedPart(evidence.RoleContainerd, 60, "poll")) }, "WS313", Stuck, false},
-		{"shim straced", func(s *evidence.Snapshot) { s.Targets[0].Shims = []evidence.Part{tracedPart(evidence.RoleShim, 90, "wait4")} }, "", Killed, true},
-		{"shim in a debugger", func(s *evidence.Snapshot) { s.Targets[0].Shims = []evidence.Part{tracedPart(evidence.RoleShim, 90, "poll")} }, "WS314", Stuck, false},
+		{"containerd straced", func(s *evidence.Snapshot) {
+			engine(s, "", daemon("S"), tracedPart(evidence.RoleContainerd, 60, "wait4"))
+		}, "", Killed, true},
+		{"containerd in a debugger", func(s *evidence.Snapshot) {
+			engine(s, "", daemon("S"), tracedPart(evidence.RoleContainerd, 60, "poll"))
+		}, "WS313", Stuck, false},
+		{"shim straced", func(s *evidence.Snapshot) {
+			s.Targets[0].Shims = []evidence.Part{tracedPart(evidence.RoleShim, 90, "wait4")}
+		}, "", Killed, true},
+		{"shim in a debugger", func(s *evidence.Snapshot) {
+			s.Targets[0].Shims = []evidence.Part{tracedPart(evidence.RoleShim, 90, "poll")}
+		}, "WS314", Stuck, false},
 		{"runc straced", func(s *evidence.Snapshot) {
 			locked(s)
 			shim.Below = []evidence.Process{*tracedPart("", 95, "wait4").Process}

@@ -8,22 +8,17 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/whystuck/whystuck/pkg/memory"
 )
 
-// errUnsafeFile: reading the file could block for ever, or is not bounded.
+// errUnsafeFile: reading the file could block for ever, or is not bounded. A FUSE or
+// network server that never answers would hold our open(2) or read(2) in state D,
+// where no signal ends it (fs/fuse/dev.c, request_wait_answer).
 var errUnsafeFile = errors.New("not a regular file of a local file system")
 
 // maxFileSize is the largest file that is opened; of it far less is read.
 const maxFileSize = 2 << 30
-
-// localTypes are file systems whose reads wait for nothing but a disk. A FUSE or
-// network server that never answers would hold our open(2) or read(2) in state D,
-// where no signal ends it (fs/fuse/dev.c, request_wait_answer).
-var localTypes = map[string]bool{
-	"overlay": true, "aufs": true, "ext2": true, "ext3": true, "ext4": true, "xfs": true, "btrfs": true,
-	"zfs": true, "f2fs": true, "bcachefs": true, "tmpfs": true, "ramfs": true, "rootfs": true,
-	"squashfs": true, "erofs": true, "iso9660": true, "vfat": true,
-}
 
 // openMapped opens the file behind a mapping by /proc/PID/map_files, which names
 // the very inode that is mapped: no path of the container is walked, and a file
@@ -68,7 +63,7 @@ func safeFile(dir, path int) error {
 	if err != nil {
 		return err
 	}
-	if fstype := mountType(append(mounts, own...), st.Mnt_id); !localTypes[fstype] {
+	if fstype := mountType(append(mounts, own...), st.Mnt_id); !memory.Local(fstype) {
 		return fmt.Errorf("file system %q: %w", fstype, errUnsafeFile)
 	}
 	return nil

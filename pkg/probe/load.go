@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +16,13 @@ import (
 // resources are those of pressure stall information.
 var resources = []string{"cpu", "io", "memory"}
 
-// Load is how busy the host was when the survey was taken, nil without one. A host
-// where everything is late has its tasks in uninterruptible sleep counted too.
+// crewTime bounds the count of the tasks in D.
+const crewTime = 32 * time.Millisecond
+
+// Load is how busy the host was when the survey was taken, nil without one. Where
+// everything waits for disks or memory, the tasks in uninterruptible sleep are
+// counted too; those who wait for a CPU are none of them, and the count would take
+// from what is scarce.
 func (p *Prober) Load(ctx context.Context) *evidence.Load {
 	if p.survey == nil {
 		return nil
@@ -27,10 +33,10 @@ func (p *Prober) Load(ctx context.Context) *evidence.Load {
 		return nil
 	}
 	l := p.survey.load
-	if l == nil || l.Blocked != nil || len(catalog.Slow(l)) == 0 {
+	if l == nil || l.Blocked != nil || !slices.ContainsFunc(catalog.Slow(l), func(what string) bool { return what != "cpu" }) {
 		return l
 	}
-	until := time.Now().Add(surveyTime * 4)
+	until := time.Now().Add(crewTime)
 	b, ok := runBatch(ctx, 1, p.cfg.ReadTimeout, func(int) *evidence.Blocked {
 		r := p.newReader()
 		defer r.close()

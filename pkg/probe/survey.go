@@ -8,14 +8,14 @@ import (
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
-// surveyTime bounds the survey: 3 us a process, so that a host of two thousand is
-// gone through. It is a hint for whoever asks before a signal is sent, and must not
-// cost more than the look itself. On a starved host the same work takes longer, and
-// there somebody asks because something hangs: up to surveyAnyhow processes are
+// surveyTime bounds the survey, at 3 us a process. It is a hint for whoever asks
+// before a signal is sent, and must not cost more than the look itself, however many
+// processes the host has. On a starved host the same work takes longer, and there
+// somebody asks because something hangs: the youngest surveyAnyhow processes are
 // gone through in any case, for as long as starvedTime.
 const (
-	surveyTime   = 8 * time.Millisecond
-	surveyAnyhow = 2000
+	surveyTime   = 3 * time.Millisecond
+	surveyAnyhow = 500
 	starvedTime  = 200 * time.Millisecond
 )
 

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
@@ -67,7 +68,7 @@ func engineCauses(e *evidence.Engine) []*cause {
 func daemonCause(e *evidence.Engine) *cause {
 	d := part(e.Parts, evidence.RoleDaemon)
 	switch {
-	case e.Trouble == "refused" || e.Trouble == "gone":
+	case nobodyListens(e):
 		return daemonDown(e)
 	case e.Trouble == "" && (d == nil || d.Process == nil || d.Process.State != "T"):
 		return nil // it has just answered
@@ -76,6 +77,8 @@ func daemonCause(e *evidence.Engine) *cause {
 			fmt.Sprintf("dockerd (PID %d) is %s: no docker command returns", d.PID, heldWord(d))).
 			shows(heldFact(d)...).shows(answerFact(e)...).
 			fix(withText(fixHeld(d), "let it go on: "+afterwards+"; a request whose client left before dockerd read it is dropped"))
+	case e.Trouble != evidence.GapTimeout:
+		return nil // what keeps us from asking says nothing of the engine
 	}
 	if c, hangs := partHangs(d); len(hangs) > 0 {
 		return daemonStuck(c, &hangs[0], d).shows(answerFact(e)...)
@@ -107,6 +110,12 @@ func withText(f Fix, t string) Fix {
 		f.Text = t
 	}
 	return f
+}
+
+// nobodyListens: over a network "refused" is any failed connection, also one by
+// TLS or a name that is not known.
+func nobodyListens(e *evidence.Engine) bool {
+	return (e.Trouble == "refused" || e.Trouble == "gone") && strings.HasPrefix(e.Endpoint, "unix://")
 }
 
 // daemonDown: nobody listens on the engine's socket.

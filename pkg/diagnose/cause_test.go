@@ -50,6 +50,11 @@ func TestCauses(t *testing.T) {
 		{"nothing", func(s *evidence.Snapshot) { engine(s, "", daemon("S"), partIn(evidence.RoleContainerd, 60, "S")) }, "", Killed, true},
 		{"dockerd writes to a disk", func(s *evidence.Snapshot) { engine(s, "", daemon("D")) }, "", Killed, true},
 		{"dockerd down", func(s *evidence.Snapshot) { engine(s, "refused") }, "WS309", Stuck, true},
+		{"no permission on the socket", func(s *evidence.Snapshot) { engine(s, "denied", daemon("S")) }, "", Killed, true},
+		{"a certificate that is not trusted", func(s *evidence.Snapshot) {
+			engine(s, "refused")
+			s.Host.Engine.Endpoint = "tcp://docker:2376"
+		}, "", Killed, true},
 		{"dockerd stopped", func(s *evidence.Snapshot) { engine(s, "timeout", daemon("T")) }, "WS310", Stuck, false},
 		{"dockerd traced", func(s *evidence.Snapshot) { engine(s, "timeout", daemon("t")) }, "WS310", Stuck, false},
 		{"dockerd straced", func(s *evidence.Snapshot) { engine(s, "", tracedPart(evidence.RoleDaemon, 50, "wait4")) }, "", Killed, true},

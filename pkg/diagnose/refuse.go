@@ -166,7 +166,9 @@ func deniable(t *evidence.Target) bool {
 }
 
 // refusedByModule: a security module has refused such a signal before, and the
-// profile is still the same. A label alone refuses nothing.
+// profile is still the same. A label alone refuses nothing. It is likely at most:
+// that the policy was loaded anew may stand elsewhere (auditd), and what has been
+// written into the log cannot be asked again.
 func (c *inspection) refusedByModule() *refusal {
 	to := profileOf(c.t.Receiver.Label)
 	if c.host.Security == nil || !confined(c.t.Receiver.Label) {
@@ -185,9 +187,6 @@ func (c *inspection) refusedByModule() *refusal {
 		}
 		last = n
 		r.daemon = r.daemon || n.Comm == "dockerd" || n.Peer != "" && n.Peer == daemonLabel
-		if n.Peer != "" && n.Peer == daemonLabel {
-			r.conf = Certain // both labels are in force now
-		}
 	}
 	if last == nil {
 		return nil

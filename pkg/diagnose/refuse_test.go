@@ -90,7 +90,7 @@ func TestRefusedByModule(t *testing.T) {
 		ends          bool
 	}{
 		"a label alone":        {"docker-default (enforce)", "snap.docker.dockerd (enforce)", nil, Stops, Assumed, "WS111", true},
-		"two packages":         {"docker-default (enforce)", "snap.docker.dockerd (enforce)", &snap, Refused, Certain, "WS403", false},
+		"two packages":         {"docker-default (enforce)", "snap.docker.dockerd (enforce)", &snap, Refused, Likely, "WS403", false},
 		"the other engine now": {"docker-default (enforce)", "unconfined", &snap, Refused, Likely, "WS403", true},
 		"runc's own profile":   {"docker-default (enforce)", "unconfined", &runc, Refused, Likely, "WS403", true},
 		"loaded anew since":    {"docker-default (enforce)", "unconfined", &void, Stops, Assumed, "WS111", true},
@@ -98,7 +98,7 @@ func TestRefusedByModule(t *testing.T) {
 		"complain mode":        {"docker-default (complain)", "unconfined", &runc, Stops, Assumed, "WS111", true},
 		"unconfined":           {"unconfined", "unconfined", &runc, Stops, Assumed, "WS111", true},
 		"between its own":      {"docker-default (enforce)", "unconfined", &app, Stops, Assumed, "WS111", true},
-		"selinux":              {context, "system_u:system_r:unconfined_service_t:s0", &selinux, Refused, Certain, "WS404", false},
+		"selinux":              {context, "system_u:system_r:unconfined_service_t:s0", &selinux, Refused, Likely, "WS404", false},
 		"selinux, another one": {"system_u:system_r:container_t:s0:c3,c4", "x", &selinux, Stops, Assumed, "WS111", true},
 	} {
 		got := Judge(aboutToBeRefused(func(s *evidence.Snapshot, t *evidence.Target) {

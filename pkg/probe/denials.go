@@ -16,9 +16,13 @@ const maxDenials = 200
 // denials collects refusals from the records of the kernel's log.
 type denials struct{ list []evidence.Denial }
 
-// see takes one record. It always says no: nothing has to be kept beside.
-func (d *denials) see(text string) bool {
+// see takes one record. It always says no: nothing has to be kept beside. What a
+// program has written into the log is not believed, be it through the device or,
+// with CAP_AUDIT_WRITE, as a message for the audit (msg='...').
+func (d *denials) see(m Message) bool {
+	text := m.Text
 	switch {
+	case m.ByProgram, strings.Contains(text, "msg='"):
 	case strings.Contains(text, "apparmor="):
 		d.apparmor(text)
 	case strings.Contains(text, "avc:"):
@@ -138,8 +142,13 @@ func auditFields(text string) map[string]string {
 // refusals are the words of runc and crun for a signal that was denied.
 var refusals = []string{"operation not permitted", "permission denied"}
 
+// signalWords are how a runtime begins to say that its signal to the init failed:
+// runc since 1.1, crun, and runc before, which put the place in its code first.
+var signalWords = regexp.MustCompile(`^(unable to signal init|send signal to pidfd|kill container|\w+\.go:\d+: signaling init process caused):? `)
+
 // parseRuntimeLog finds refused signals among the lines of the runtime's log:
 // {"level":"error","msg":"unable to signal init: operation not permitted","time":...}.
+// A failed exec of a program is written there too, with that program's name.
 func parseRuntimeLog(b []byte) []evidence.Denial {
 	var out []evidence.Denial
 	for line := range strings.Lines(string(b)) {
@@ -148,11 +157,12 @@ func parseRuntimeLog(b []byte) []evidence.Denial {
 			continue // the first of a tail is cut
 		}
 		msg := strings.ToLower(entry.Msg)
-		if !strings.Contains(msg, "signal") && !strings.Contains(msg, "kill") {
+		if !signalWords.MatchString(msg) {
 			continue
 		}
+		msg = strings.TrimRight(msg, "\" \n") // runc before 1.0 has quotes around it
 		for _, errno := range refusals {
-			if !strings.HasSuffix(strings.TrimSpace(msg), errno) || len(out) == 64 {
+			if !strings.HasSuffix(msg, errno) || len(out) == 64 {
 				continue
 			}
 			n := evidence.Denial{By: "runtime", Operation: "signal", Errno: errno}

@@ -36,7 +36,7 @@ var recordedDenials = []struct {
 func TestRecordedDenials(t *testing.T) {
 	for _, c := range recordedDenials {
 		var d denials
-		if d.see(c.text) {
+		if d.see(Message{Text: c.text}) {
 			t.Errorf("%s: the record is kept", c.source)
 		}
 		var want []evidence.Denial
@@ -57,9 +57,9 @@ func TestRecordedDenials(t *testing.T) {
 // A profile that was loaded again may have been mended.
 func TestDenialIsVoidAfterReload(t *testing.T) {
 	var d denials
-	d.see(recordedDenials[0].text)
-	d.see(`audit: type=1400 audit(1614973369.479:47): apparmor="STATUS" operation="profile_replace" profile="unconfined" name="docker-default" pid=907 comm="apparmor_parser"`)
-	d.see(recordedDenials[1].text)
+	d.see(Message{Text: recordedDenials[0].text})
+	d.see(Message{Text: `audit: type=1400 audit(1614973369.479:47): apparmor="STATUS" operation="profile_replace" profile="unconfined" name="docker-default" pid=907 comm="apparmor_parser"`})
+	d.see(Message{Text: recordedDenials[1].text})
 	if len(d.list) != 2 || !d.list[0].Void || d.list[1].Void {
 		t.Errorf("%+v", d.list)
 	}
@@ -75,6 +75,40 @@ cut {"level":"error","msg":"unable to signal init: permission denied"
 	got := parseRuntimeLog([]byte(log))
 	if len(got) != 2 || got[0].Errno != "operation not permitted" || got[1].Errno != "permission denied" || got[1].At == nil || got[1].At.Second() != 20 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The words of each runtime, and lines that tell of something else.
+func TestRuntimeLogLines(t *testing.T) {
+	for msg, want := range map[string]int{
+		`unable to signal init: permission denied`:                                                                                  1,
+		`send signal to pidfd: Permission denied`:                                                                                   1,
+		`kill container: Operation not permitted`:                                                                                   1,
+		`container_linux.go:388: signaling init process caused \"permission denied\"\n`:                                             1,
+		`container_linux.go:380: signaling init process caused: permission denied`:                                                  1,
+		`exec failed: unable to start container process: exec: \"/signal.sh\": permission denied`:                                   0,
+		`exec failed: unable to start container process: exec: \"unable to signal init: x\": permission denied`:                     0,
+		`unable to kill all processes: operation not permitted`:                                                                     0,
+		`exec failed: unable to start container process: error adding pid 9 to cgroups: failed to write 9: operation not permitted`: 0,
+		`unable to signal init: no such process`:                                                                                    0,
+	} {
+		if got := parseRuntimeLog([]byte(`{"level":"error","msg":"` + msg + `"}`)); len(got) != want {
+			t.Errorf("%s: %+v", msg, got)
+		}
+	}
+}
+
+// A privileged container can write what it likes into the log.
+func TestForgedDenials(t *testing.T) {
+	real := recordedDenials[0].text
+	for _, m := range []Message{
+		{Text: real, ByProgram: true},
+		{Text: `audit: type=1107 audit(1629858773.605:302): pid=9 uid=0 auid=0 ses=1 msg='avc:  denied  { sigkill } for  pid=895 comm="runc" scontext=a tcontext=b tclass=process permissive=0'`},
+	} {
+		var d denials
+		if d.see(m); len(d.list) != 0 {
+			t.Errorf("%+v gives %+v", m, d.list)
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func (p *Prober) HungTasks(ctx context.Context, targets []evidence.Target) {
 	if len(wanted) == 0 {
 		return
 	}
-	found, _ := p.Messages(ctx, func(text string) bool { return strings.HasPrefix(text, hungPrefix) })
+	found, _ := p.Messages(ctx, func(m Message) bool { return !m.ByProgram && strings.HasPrefix(m.Text, hungPrefix) })
 	for _, m := range found {
 		l, ok := parseHung(m)
 		if t := wanted[l.TID]; ok && t != nil && len(t.HungLog) < maxHungLines {

@@ -38,10 +38,11 @@ const (
 )
 
 // Messages reads the kernel's log and gives the records that keep wants, oldest
-// first, at most the last 2,000. keep sees every record in its order. It never
-// waits: the device is opened without blocking, and both the bytes and the time
-// are bounded. A gap says why it is not whole.
-func (p *Prober) Messages(ctx context.Context, keep func(text string) bool) ([]Message, *evidence.Gap) {
+// first, at most the last 2,000. keep sees every record in its order; after a gap
+// of kind timeout it may still be called. It never waits: the device is opened
+// without blocking, and both the bytes and the time are bounded. A gap says why it
+// is not whole.
+func (p *Prober) Messages(ctx context.Context, keep func(Message) bool) ([]Message, *evidence.Gap) {
 	ctx, cancel := context.WithTimeout(ctx, logPatience)
 	defer cancel()
 	type result struct {
@@ -63,7 +64,7 @@ func logGap(kind string) *evidence.Gap {
 	return &evidence.Gap{Path: logDevice, Kind: kind, Matters: logMatters}
 }
 
-func readLog(ctx context.Context, device string, keep func(string) bool) ([]Message, *evidence.Gap) {
+func readLog(ctx context.Context, device string, keep func(Message) bool) ([]Message, *evidence.Gap) {
 	fd, err := unix.Open(device, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		kind := evidence.GapAbsent
@@ -77,7 +78,7 @@ func readLog(ctx context.Context, device string, keep func(string) bool) ([]Mess
 }
 
 // readRecords reads one record with each call of read, until there is none.
-func readRecords(ctx context.Context, read func([]byte) (int, error), keep func(string) bool) ([]Message, *evidence.Gap) {
+func readRecords(ctx context.Context, read func([]byte) (int, error), keep func(Message) bool) ([]Message, *evidence.Gap) {
 	var kept []Message
 	b := make([]byte, maxLogRecord)
 	for total := 0; total < maxLogBytes && ctx.Err() == nil; {
@@ -97,7 +98,7 @@ func readRecords(ctx context.Context, read func([]byte) (int, error), keep func(
 		}
 		total += n
 		m, ok := parseRecord(b[:n])
-		if !ok || !keep(m.Text) {
+		if !ok || !keep(m) {
 			continue
 		}
 		if len(kept) == maxLogKept {

@@ -39,7 +39,7 @@ func TestReadRecords(t *testing.T) {
 		}
 		return copy(b, r.(string)), nil
 	}
-	keep := func(text string) bool { return strings.HasPrefix(text, "keep") }
+	keep := func(m Message) bool { return strings.HasPrefix(m.Text, "keep") }
 	kept, gap := readRecords(t.Context(), read, keep)
 	if gap != nil || len(kept) != 2 || kept[1].Text != "keep two" || kept[1].Since != 40*time.Microsecond {
 		t.Errorf("%+v, %+v", kept, gap)
@@ -61,7 +61,7 @@ func TestReadRecords(t *testing.T) {
 // The log of this machine is read within its time, or it is said why not.
 func TestMessages(t *testing.T) {
 	start := time.Now()
-	kept, gap := New(Config{}).Messages(t.Context(), func(string) bool { return true })
+	kept, gap := New(Config{}).Messages(t.Context(), func(Message) bool { return true })
 	if took := time.Since(start); took > 2*logPatience {
 		t.Errorf("it took %v", took)
 	}

@@ -160,7 +160,9 @@ func (p *Prober) HostSecurity(ctx context.Context, log bool) (*evidence.Security
 	}
 	var d denials
 	_, gap := p.Messages(ctx, d.see)
-	s.Denials = d.list
+	if gap == nil || gap.Kind != evidence.GapTimeout { // else see may go on, and the list is not ours yet
+		s.Denials = d.list
+	}
 	if gap != nil {
 		return s, []evidence.Gap{*gap}
 	}

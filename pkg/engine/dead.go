@@ -74,8 +74,12 @@ func (h *home) learnFromShims(proc string) {
 	if h == nil || h.pid != 0 || h.data == "" {
 		return
 	}
+	// The engine is dead: it was in no other container than we are.
+	self, _ := os.Readlink(filepath.Join(proc, "self"))
+	pid, _ := number(self)
+	inside := groupsAround(proc, pid)
 	for _, s := range shims(proc, scanProcesses(proc)) {
-		if s.owner != "" || !filepath.IsAbs(s.address) || !h.keeps(s.id) {
+		if s.owner != "" || !filepath.IsAbs(s.address) || !h.keeps(s.id) || !genuine(proc, s, &inside) {
 			continue
 		}
 		if exec, managed := strings.CutSuffix(s.address, "/"+managedContainerd); managed {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,7 +53,7 @@ func (h *home) containerdPart(proc string) (evidence.Part, bool) {
 	var parts []evidence.Part
 	for _, socket := range h.containerdSockets() {
 		p := evidence.Part{Role: evidence.RoleContainerd, Address: socket}
-		p.PID, p.Trouble = listenerAt(h.fs.reach(socket))
+		p.PID, p.Trouble = h.fs.listener(socket)
 		if p.Trouble == troubleTimeout { // its backlog is full
 			p.PID = holderOf(proc, socket, "containerd")
 		}
@@ -95,6 +96,9 @@ func (e *Engine) ContainerdAt(ctx context.Context, socket string) (evidence.Part
 	ctx, cancel := context.WithTimeout(ctx, partsCall)
 	defer cancel()
 	h := &home{containerd: socket}
+	if known, err := e.homeOf(ctx, quick); err == nil {
+		h.fs = known.fs // a shim's paths are as its engine sees them
+	}
 	found, err := within(ctx, func() []evidence.Part {
 		p, _ := h.containerdPart(e.opt.ProcRoot)
 		return []evidence.Part{p}
@@ -105,12 +109,19 @@ func (e *Engine) ContainerdAt(ctx context.Context, socket string) (evidence.Part
 	return found[0], true
 }
 
-// reach is a path of the tree as this process can use it in a system call.
-func (t tree) reach(path string) string {
+// listener is listenerAt for a path of the tree. Below a foreign root the socket
+// is found there first, with every link resolved within it, and then connected to
+// by its descriptor.
+func (t tree) listener(path string) (pid int, trouble string) {
 	if t.root == nil {
-		return path
+		return listenerAt(path)
 	}
-	return filepath.Join(t.root.Name(), path)
+	fd, err := unix.Openat2(int(t.root.Fd()), path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+	if err != nil {
+		return 0, connectTrouble(err)
+	}
+	defer unix.Close(fd)
+	return listenerAt("/proc/self/fd/" + strconv.Itoa(fd))
 }
 
 // listenerAt connects to a unix socket without waiting and tells who listens
@@ -121,23 +132,30 @@ func listenerAt(path string) (pid int, trouble string) {
 		return 0, ""
 	}
 	defer unix.Close(fd)
-	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
-		return 0, troubleGone
-	case errors.Is(err, unix.ECONNREFUSED):
-		return 0, troubleRefused
-	case errors.Is(err, unix.EAGAIN):
-		return 0, troubleTimeout
-	case errors.Is(err, fs.ErrPermission):
-		return 0, troubleDenied
-	case err != nil: // a path that is too long for a socket's name: not known
-		return 0, ""
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		return 0, connectTrouble(err)
 	}
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
 		return 0, ""
 	}
 	return int(cred.Pid), ""
+}
+
+// connectTrouble is "" for what says nothing of a listener, as a path that is too
+// long for a socket's name.
+func connectTrouble(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
+		return troubleGone
+	case errors.Is(err, unix.ECONNREFUSED):
+		return troubleRefused
+	case errors.Is(err, unix.EAGAIN):
+		return troubleTimeout
+	case errors.Is(err, fs.ErrPermission):
+		return troubleDenied
+	}
+	return ""
 }
 
 // holderOf finds a process of a name that holds the listening socket of a path.
@@ -161,8 +179,9 @@ const shimCall = 600 * time.Millisecond
 func (e *Engine) ShimOf(ctx context.Context, id string, pid int) (evidence.Part, bool) {
 	ctx, cancel := context.WithTimeout(ctx, shimCall)
 	defer cancel()
+	inside := e.inside(ctx)
 	found, _ := within(ctx, func() []evidence.Part {
-		return shimParts(e.opt.ProcRoot, id, processes{{pid: pid, comm: commOf(e.opt.ProcRoot, pid)}})
+		return shimParts(e.opt.ProcRoot, id, processes{{pid: pid, comm: commOf(e.opt.ProcRoot, pid)}}, inside)
 	})
 	if len(found) != 1 {
 		return evidence.Part{}, false
@@ -175,16 +194,48 @@ func (e *Engine) ShimOf(ctx context.Context, id string, pid int) (evidence.Part,
 func (e *Engine) Shims(ctx context.Context, id string) (shims []evidence.Part, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, shimCall)
 	defer cancel()
+	inside := e.inside(ctx)
 	found, err := within(ctx, func() []evidence.Part {
-		return shimParts(e.opt.ProcRoot, id, scanProcesses(e.opt.ProcRoot))
+		return shimParts(e.opt.ProcRoot, id, scanProcesses(e.opt.ProcRoot), inside)
 	})
 	return found, err == nil
 }
 
-func shimParts(proc, id string, procs processes) []evidence.Part {
+// inside are the containers that the engine runs in, nil where its process is not
+// known.
+func (e *Engine) inside(ctx context.Context) *[]string {
+	h, err := e.homeOf(ctx, quick)
+	if err != nil || h.pid == 0 {
+		return nil
+	}
+	ids, err := within(ctx, func() []string { return groupsAround(e.opt.ProcRoot, h.pid) })
+	if err != nil {
+		return nil
+	}
+	return &ids
+}
+
+// groupsAround gives the containers in whose cgroups a process is, the outermost
+// first.
+func groupsAround(proc string, pid int) []string {
+	return (&survey{e: &Engine{opt: Options{ProcRoot: proc}}}).groupsOf(pid)
+}
+
+// genuine reports whether a shim is in no container that its engine is not in: a
+// container's program may take any name and any arguments. Where the engine's
+// process is not known, that leaves the containers which claim to keep themselves.
+func genuine(proc string, s shim, inside *[]string) bool {
+	ids := groupsAround(proc, s.pid)
+	if inside == nil {
+		return !slices.Contains(ids, s.id)
+	}
+	return len(ids) <= len(*inside) && slices.Equal(ids, (*inside)[:len(ids)])
+}
+
+func shimParts(proc, id string, procs processes, inside *[]string) []evidence.Part {
 	var out []evidence.Part
 	for _, s := range shims(proc, procs) {
-		if s.id != id || id == "" {
+		if s.id != id || id == "" || !genuine(proc, s, inside) {
 			continue
 		}
 		p := evidence.Part{Role: evidence.RoleShim, PID: s.pid, Address: s.address}

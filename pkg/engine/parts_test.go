@@ -2,7 +2,9 @@ package engine
 
 import (
 	"net"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -53,6 +55,77 @@ func TestListenerAt(t *testing.T) {
 	}
 	if pid, trouble := listenerAt(path); pid != 0 || trouble != troubleRefused {
 		t.Errorf("nobody listens: %d %q", pid, trouble)
+	}
+}
+
+// Below a foreign root an absolute link leads to a socket of that root, not to
+// ours of the same path.
+func TestListenerBelowRoot(t *testing.T) {
+	root, ours := shortDir(t), shortDir(t)
+	listen := func(path string) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+	}
+	listen(filepath.Join(ours, "s"))
+	if err := os.Symlink(ours, filepath.Join(root, "run")); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	foreign := tree{root: f}
+	if pid, trouble := foreign.listener("/run/s"); pid != 0 || trouble != troubleGone {
+		t.Errorf("our own socket is taken for the engine's: %d %q", pid, trouble)
+	}
+	listen(filepath.Join(root, ours, "s"))
+	if pid, trouble := foreign.listener("/run/s"); pid == 0 || trouble != "" {
+		t.Errorf("the engine's own socket: %d %q", pid, trouble)
+	}
+}
+
+// A program in a container may call itself a shim.
+func TestGenuineShim(t *testing.T) {
+	outer, own := id("aa"), id("bb")
+	proc := t.TempDir()
+	for pid, cgroup := range map[string]string{"10": "0::/system.slice/containerd.service", "11": "0::/docker/" + own, "12": "0::/docker/" + outer + "/system", "13": "0::/docker/" + outer + "/docker/" + own} {
+		argv := "containerd-shim-runc-v2\x00-namespace\x00moby\x00-id\x00" + own + "\x00-address\x00/x\x00"
+		for file, text := range map[string]string{"cgroup": cgroup + "\n", "cmdline": argv} {
+			path := filepath.Join(proc, pid, file)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var procs processes
+	for pid := 10; pid <= 13; pid++ {
+		procs = append(procs, process{pid: pid, comm: "containerd-shim"})
+	}
+	for name, c := range map[string]struct {
+		inside *[]string
+		want   []int
+	}{
+		"an engine of the host":      {&[]string{}, []int{10}},
+		"an engine in a container":   {&[]string{outer}, []int{10, 12}},
+		"an engine that is not seen": {nil, []int{10, 12}},
+	} {
+		var got []int
+		for _, p := range shimParts(proc, own, procs, c.inside) {
+			got = append(got, p.PID)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
 	}
 }
 

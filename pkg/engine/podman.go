@@ -11,7 +11,7 @@ import (
 // host, or a user's own, which keeps them elsewhere.
 func (e *Engine) podmanHome() *home {
 	pid := e.enginePID(thorough)
-	if pid == 0 || !strings.HasPrefix(commOf(e.opt.ProcRoot, pid), "podman") {
+	if pid == 0 || !strings.HasPrefix(commOf(e.opt.ProcRoot, pid), "podman") || !ownedByRoot(e.opt.ProcRoot, pid) {
 		return nil
 	}
 	b, err := os.ReadFile(procPath(e.opt.ProcRoot, pid, "cmdline"))

@@ -190,11 +190,12 @@ func parseShim(p process, argv []string) (shim, bool) {
 
 // cgroupID is the container id in a cgroup's name: "ID", "docker-ID.scope",
 // "libpod-ID.scope", "cri-containerd-ID.scope", "SLICE:docker:ID"; "" when there
-// is none.
+// is none. Podman's conmon has one of its own beside the container's,
+// "libpod-conmon-ID.scope": who is in there is not in the container.
 func cgroupID(name string) string {
 	name = strings.TrimSuffix(name, ".scope")
 	cut := len(name) - 64
-	if cut < 0 || !isID(name[cut:]) || cut > 0 && name[cut-1] != '-' && name[cut-1] != ':' {
+	if cut < 0 || strings.HasPrefix(name, "libpod-conmon-") || !isID(name[cut:]) || cut > 0 && name[cut-1] != '-' && name[cut-1] != ':' {
 		return ""
 	}
 	return name[cut:]

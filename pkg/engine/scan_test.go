@@ -11,7 +11,7 @@ func TestCgroupID(t *testing.T) {
 	full := id("ab")
 	for name, want := range map[string]string{
 		full: full, "docker-" + full + ".scope": full, "libpod-" + full + ".scope": full, "cri-containerd-" + full + ".scope": full,
-		"system.slice:docker:" + full: full, "x" + full: "", full + "0": "", full[:63]: "", "docker.service": "", "": "",
+		"system.slice:docker:" + full: full, "x" + full: "", full + "0": "", full[:63]: "", "libpod-conmon-" + full + ".scope": "", "docker.service": "", "": "",
 	} {
 		if got := cgroupID(name); got != want {
 			t.Errorf("%q: %q", name, got)

@@ -35,6 +35,9 @@ func (c *inspection) causes() (engine, own []*cause) {
 
 // shimHeld: the container's shim is stopped or traced.
 func (c *inspection) shimHeld(p *evidence.Part) *cause {
+	if c.fromPodman() {
+		return c.conmonHeld(p)
+	}
 	return newCause("WS314", LayerShim, endsNever, heldConf(p.Process),
 		fmt.Sprintf("%s (PID %d) is %s: no signal gets through to the container", roleWords(p), p.PID, heldWord(p))).
 		shows(heldFact(p)...).shows(c.lockFact()...).

@@ -100,6 +100,10 @@ func TestCauses(t *testing.T) {
 			engine(s, "", d, fresh)
 		}, "", Killed, true},
 		{"shim stopped", func(s *evidence.Snapshot) { s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "T")} }, "WS314", Stuck, false},
+		{"conmon stopped", func(s *evidence.Snapshot) {
+			s.Host.Engine.Name = "podman"
+			s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "T")}
+		}, "WS314", Unknown, true},
 		{"shim in D", func(s *evidence.Snapshot) {
 			locked(s)
 			s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "D")}

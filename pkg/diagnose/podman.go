@@ -106,6 +106,16 @@ func (c *inspection) podmanStuck(out *Container, o *outlook, h *hang) {
 	}
 }
 
+// conmonHeld: Podman signals by the runtime and not by conmon, which only reaps.
+// Measured with Podman 4.3: the signal arrives and the program ends, but stays a
+// zombie; stop says so after its timeout, or as kill fails after podmanWait.
+func (c *inspection) conmonHeld(p *evidence.Part) *cause {
+	return newCause("WS314", LayerShim, endsUnsettled, Assumed,
+		fmt.Sprintf("conmon (PID %d) is %s: signals get through, but Podman does not learn of the container's end before it goes on", p.PID, heldWord(p))).
+		shows(heldFact(p)...).
+		fix(withText(fixHeld(p), "let it go on"))
+}
+
 // podmanEnd is docker kill or docker rm -f of what does not die.
 func podmanEnd(message, then, says, who string) *EndForecast {
 	no, after := false, float64(podmanWait)

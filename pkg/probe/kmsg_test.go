@@ -73,7 +73,7 @@ func TestMessages(t *testing.T) {
 // A bug in what picks the records is the caller's to see, not the program's end.
 func TestMessagesBug(t *testing.T) {
 	read := false
-	pick := func(string) bool { read = true; panic("a bug") }
+	pick := func(Message) bool { read = true; panic("a bug") }
 	defer func() {
 		if v := recover(); read && v != "a bug" {
 			t.Errorf("got %v", v)

@@ -70,6 +70,16 @@ func TestCauses(t *testing.T) {
 		{"shim straced", func(s *evidence.Snapshot) {
 			s.Targets[0].Shims = []evidence.Part{tracedPart(evidence.RoleShim, 90, "wait4")}
 		}, "", Killed, true},
+		{"shim straced, seen twice", func(s *evidence.Snapshot) {
+			p := tracedPart(evidence.RoleShim, 90, "wait4")
+			p.Process.Tasks[0].Again = &evidence.SecondLook{AfterMillis: 30, State: "t", Moved: true}
+			s.Targets[0].Shims = []evidence.Part{p}
+		}, "", Killed, true},
+		{"shim held by a tracer that waits", func(s *evidence.Snapshot) {
+			p := tracedPart(evidence.RoleShim, 90, "wait4")
+			p.Process.Tasks[0].Again = &evidence.SecondLook{AfterMillis: 30, State: "t"}
+			s.Targets[0].Shims = []evidence.Part{p}
+		}, "WS314", Stuck, false},
 		{"shim in a debugger", func(s *evidence.Snapshot) {
 			s.Targets[0].Shims = []evidence.Part{tracedPart(evidence.RoleShim, 90, "poll")}
 		}, "WS314", Stuck, false},

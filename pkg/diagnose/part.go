@@ -22,8 +22,16 @@ func part(list []evidence.Part, role string) *evidence.Part {
 func heldPart(p *evidence.Part) bool { return p != nil && p.Process != nil && held(p.Process) }
 
 // held reports whether a process is stopped, or held by a tracer that does not let
-// it go on. What is merely straced is in t for a moment, many times a second.
-func held(p *evidence.Process) bool { return p.State == "T" || p.State == "t" && tracerHangs(p) }
+// it go on. What is merely straced is in t for a moment, many times a second. A
+// tracer that waits may hold it too: for its end, or for another of its threads.
+func held(p *evidence.Process) bool {
+	return p.State == "T" || p.State == "t" && (tracerHangs(p) || stayedTraced(leader(p)))
+}
+
+// stayedTraced reports whether a task has not run between two looks.
+func stayedTraced(t *evidence.Task) bool {
+	return t != nil && t.Again != nil && t.Again.State == "t" && !t.Again.Moved
+}
 
 // heldMute is held for a process that owes an answer: then its t counts too where
 // nothing is known of the tracer.

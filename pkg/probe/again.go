@@ -47,7 +47,8 @@ func restlessTasks(procs []evidence.Process) []taskID {
 	for i := range procs {
 		for j := range procs[i].Tasks {
 			t := &procs[i].Tasks[j]
-			if restless(t) && len(ids) < maxAgain {
+			// In t: held, or straced and let go on at once.
+			if (restless(t) || t.State == "t") && len(ids) < maxAgain {
 				ids = append(ids, taskID{i, j, procs[i].PID, t.TID, t.VolSwitches, t.InvolSwitches, t.Wchan != nil && writesPipe(*t.Wchan)})
 			}
 		}

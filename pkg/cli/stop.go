@@ -174,14 +174,18 @@ func (s *stopping) check(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// maxSeconds bounds what is counted in nanoseconds: more of them, or what is no
+// number, would be a moment long past.
+const maxSeconds = 1e9
+
 // checkTimes reads the flags that count seconds, and the chain.
 func (s *stopping) checkTimes(cmd *cobra.Command) error {
-	if s.deadline < 0 || cmd.Flags().Changed("deadline") && s.deadline == 0 {
+	if cmd.Flags().Changed("deadline") && !(s.deadline > 0 && s.deadline < maxSeconds) {
 		return usagef("--deadline %g: want a number of seconds above 0", s.deadline)
 	}
 	s.opt.Deadline = time.Duration(s.deadline * float64(time.Second))
 	if cmd.Flags().Changed("kill-after") {
-		if s.killAfter < 0 {
+		if !(s.killAfter >= 0 && s.killAfter < maxSeconds) {
 			return usagef("--kill-after %g: want a number of seconds", s.killAfter)
 		}
 		d := time.Duration(s.killAfter * float64(time.Second))
@@ -203,6 +207,7 @@ func (s *stopping) checkTimes(cmd *cobra.Command) error {
 // parseChain reads "INT:10,TERM:5,KILL".
 func parseChain(text string) ([]stop.Link, error) {
 	var chain []stop.Link
+	total := 0.0
 	parts := strings.Split(text, ",")
 	for i, part := range parts {
 		word, wait, timed := strings.Cut(strings.TrimSpace(part), ":")
@@ -213,7 +218,7 @@ func parseChain(text string) ([]stop.Link, error) {
 		l := stop.Link{Signal: n}
 		if timed {
 			d, err := time.ParseDuration(wait + "s")
-			if err != nil || d < 0 {
+			if total += d.Seconds(); err != nil || d < 0 || total >= maxSeconds {
 				return nil, usagef("--signal-chain %.40q: %.20q is no number of seconds", text, wait)
 			}
 			l.Wait = d

@@ -16,7 +16,7 @@ func (c *inspection) causes() (engine, own []*cause) {
 	if k == nil || c.t.Kind != evidence.KindContainer || k.Status == "exited" || k.Status == "dead" {
 		return nil, nil
 	}
-	if isRunning(k.Status) {
+	if IsRunning(k.Status) {
 		engine = engineCauses(c.host.Engine)
 	}
 	for i := range c.t.Shims {
@@ -24,7 +24,7 @@ func (c *inspection) causes() (engine, own []*cause) {
 			own = append(own, c.shimHeld(p))
 		}
 	}
-	if f := c.freshContainerd(); f != nil && len(engine)+len(own) == 0 && isRunning(k.Status) {
+	if f := c.freshContainerd(); f != nil && len(engine)+len(own) == 0 && IsRunning(k.Status) {
 		own = append(own, f)
 	}
 	if len(engine)+len(own) == 0 && k.InspectTrouble == evidence.GapTimeout {
@@ -81,7 +81,7 @@ func (c *inspection) locked() *cause {
 }
 
 // wasRunning: the engine books it as running, under a PID.
-func (c *inspection) wasRunning() bool { return isRunning(c.t.Container.Status) && c.t.PID != 0 }
+func (c *inspection) wasRunning() bool { return IsRunning(c.t.Container.Status) && c.t.PID != 0 }
 
 // runtimeStuck: the shim, or the runtime that it has started and waits for, hangs
 // in the kernel.
@@ -136,7 +136,7 @@ func (c *inspection) birthFacts() []Evidence {
 // findings stay true.
 func (c *inspection) blocked(out *Container, why *cause, own []*cause) {
 	alive := c.t.Identity == nil || c.t.Identity.Alive
-	if c.root != nil && alive && isRunning(c.t.Container.Status) {
+	if c.root != nil && alive && IsRunning(c.t.Container.Status) {
 		c.living(out)
 	}
 	out.Verdict, out.Confidence, out.Layer, out.Headline = Stuck, why.conf, why.layer, why.headline

@@ -97,7 +97,7 @@ func judgeTarget(s *evidence.Snapshot, t *evidence.Target, opt Options) Containe
 		c.orphan(&out)
 	case len(faults) > 0:
 		c.blocked(&out, faults[0], own)
-	case t.Container != nil && !isRunning(t.Container.Status):
+	case t.Container != nil && !IsRunning(t.Container.Status):
 		c.notRunning(&out)
 	case t.Identity != nil && !t.Identity.Alive || c.root == nil:
 		c.gone(&out)
@@ -108,8 +108,8 @@ func judgeTarget(s *evidence.Snapshot, t *evidence.Target, opt Options) Containe
 	return out
 }
 
-// isRunning reports whether docker stop would do something in this status.
-func isRunning(status string) bool {
+// IsRunning reports whether docker stop would do something in this status.
+func IsRunning(status string) bool {
 	// "stopping" is Podman's: a stop is under way, or has failed.
 	return status == "running" || status == "paused" || status == "restarting" || status == "stopping"
 }

@@ -20,7 +20,7 @@ func (c *inspection) judgeShims(out *Container) {
 			shims = append(shims, p)
 		}
 	}
-	switch running := isRunning(k.Status); {
+	switch running := IsRunning(k.Status); {
 	case running && len(shims) == 0 && c.root != nil && !dead(c.root):
 		c.orphaned(out)
 	case len(shims) > 1:

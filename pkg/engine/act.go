@@ -169,14 +169,6 @@ func (e *Engine) State(ctx context.Context, id string) (State, error) {
 	return State{Status: c.Status, PID: c.PID, ExitCode: c.ExitCode, StartedAt: c.StartedAt}, nil
 }
 
-// Answers reports whether the engine answers a ping within the deadline of one
-// call.
-func (e *Engine) Answers(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, e.opt.CallTimeout)
-	defer cancel()
-	return e.api.ping(ctx) == nil
-}
-
 // Refusal is the engine's own message out of a failed call, without the client's
 // words before it.
 func Refusal(err error) string {

@@ -22,8 +22,9 @@ import (
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
-// api is the calls that are made of an engine: those that look are here, those
-// that act in docker_run.go. This file is the only one that imports the SDK's
+// api is the calls that are made of an engine: those that look are here, those of
+// images in docker_image.go, those that act in docker_act.go (stop, kill) and
+// docker_run.go (create, start, remove). This file is the only one that imports the SDK's
 // client; moving to its successor is a change here alone.
 //
 // /info is never called: it takes the lock of the image store and walks all

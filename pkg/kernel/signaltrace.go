@@ -107,11 +107,15 @@ func anyOf(field string, values []int) string {
 	return "(" + strings.Join(parts, "||") + ")"
 }
 
+// maxSignalsRead bounds what one Read gives, so that a container that never ceases to send
+// signals cannot hold the reader; the rest is for the next.
+const maxSignalsRead = 4096
+
 // Read gives what has been traced since the last Read, without waiting.
 func (t *SignalTrace) Read() ([]SignalEvent, error) {
 	var out []SignalEvent
 	buf := make([]byte, 64<<10)
-	for {
+	for len(out) < maxSignalsRead {
 		n, err := unix.Read(t.pipe, buf)
 		switch {
 		case errors.Is(err, unix.EAGAIN) || err == nil && n == 0:
@@ -123,4 +127,5 @@ func (t *SignalTrace) Read() ([]SignalEvent, error) {
 		}
 		out = append(out, t.parser.parse(buf[:n])...)
 	}
+	return out, nil
 }

@@ -55,6 +55,34 @@ func TestSignalTrace(t *testing.T) {
 	}
 }
 
+// Signals that never cease do not hold the reader.
+func TestReadIsBounded(t *testing.T) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_NONBLOCK|unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(ends[0]); _ = unix.Close(ends[1]) }()
+	if _, err := unix.FcntlInt(uintptr(ends[1]), unix.F_SETPIPE_SZ, 1<<20); err != nil {
+		t.Skip(err)
+	}
+	line := headText + "signal_generate: sig=10 errno=0 code=0 comm=a pid=2 grp=1 res=0\n"
+	const lines = 7000
+	if n, err := unix.Write(ends[1], []byte(strings.Repeat(line, lines))); err != nil || n != lines*len(line) {
+		t.Fatal(n, err)
+	}
+	tr, all := &SignalTrace{pipe: ends[0]}, 0
+	for range 3 {
+		events, err := tr.Read()
+		if err != nil || len(events) > maxSignalsRead+(64<<10)/len(line)+1 {
+			t.Errorf("%d at once, %v", len(events), err)
+		}
+		all += len(events)
+	}
+	if all != lines {
+		t.Errorf("%d of %d lines", all, lines)
+	}
+}
+
 // What a whystuck that was killed has left is removed by the next, and that of one
 // that lives is not.
 func TestSweep(t *testing.T) {

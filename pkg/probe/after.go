@@ -39,6 +39,9 @@ type After struct {
 	Shim      int   // the shim, if it lives; 0: gone, or there was none
 	// NoCgroup and NoNamespace: these could not be looked at.
 	NoCgroup, NoNamespace bool
+	// Blind: the look did not come back in time. What is empty then says nothing but
+	// for Namespace, which is looked at apart.
+	Blind bool
 }
 
 // Tasks are all that are left, rising, without the shim.
@@ -108,6 +111,7 @@ func (p *Prober) After(ctx context.Context, b Baseline) After {
 	a, ok := once(l, p.cfg.Total, func(r *reader) After {
 		return After{Cgroup: r.inGroups(b), Seen: r.stillThere(b.t.Processes), Shim: r.shimLeft(b)}
 	})
+	a.Blind = !ok
 	a.NoCgroup = !ok || !b.ownCgroup()
 	a.NoNamespace = true
 	if ns := b.ownNamespace(); ns != 0 {
@@ -149,6 +153,15 @@ func (r *reader) inGroups(b Baseline) []int {
 	}
 	slices.Sort(pids)
 	return slices.Compact(pids)
+}
+
+// StillThere are those processes that live on as themselves, zombies too; nil also
+// where it cannot be told in time.
+func (p *Prober) StillThere(ctx context.Context, before []evidence.Process) []int {
+	l := p.newLook(ctx, &evidence.Target{})
+	defer func() { l.cancel() }()
+	same, _ := once(l, p.cfg.Total, func(r *reader) []int { return r.stillThere(before) })
+	return same
 }
 
 func (r *reader) stillThere(before []evidence.Process) []int {

@@ -88,6 +88,22 @@ func TestAfter(t *testing.T) {
 	}
 }
 
+// A look that does not come back in time says so: nothing seen is not nothing there.
+func TestAfterBlind(t *testing.T) {
+	p := New(Config{})
+	_, target := inNamespace(t, p)
+	b := p.Baseline(t.Context(), target)
+	defer b.Close()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if a := p.After(over, b); !a.Blind || !a.NoCgroup {
+		t.Errorf("with no time: %+v", a)
+	}
+	if a := p.After(t.Context(), b); a.Blind {
+		t.Errorf("with time: %+v", a)
+	}
+}
+
 // The number of a namespace that is gone is not given away while it is held: a
 // container that takes its place is no survivor.
 func TestAfterHoldsTheNamespace(t *testing.T) {

@@ -160,6 +160,9 @@ func (p *page) proof(o *diagnose.Observed) {
 		switch {
 		case c.OK == nil:
 			dark = append(dark, c.What+" ("+c.Says+")")
+			if c.What == "processes" {
+				head = "as far as was seen: "
+			}
 		case *c.OK:
 			good = append(good, c.Says)
 		default:

@@ -1,6 +1,8 @@
 package stop
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
@@ -43,6 +45,7 @@ func (o *Options) acts(c *diagnose.Container, own int, takesSignal bool) []act {
 	}
 	if o.KillAfter != nil {
 		out = append(out, act{at: *o.KillAfter, sig: evidence.SIGKILL})
+		slices.SortStableFunc(out, func(a, b act) int { return cmp.Compare(a.at, b.at) })
 	}
 	return out
 }

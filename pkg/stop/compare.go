@@ -16,10 +16,7 @@ func (r *run) outcome(l left) {
 	if !l.ended() && !l.restarted(r) {
 		return
 	}
-	o.ExitCode = f.dieCode
-	if o.ExitCode == nil && l.ended() {
-		o.ExitCode = l.state.ExitCode
-	}
+	o.ExitCode = r.exitCode(l)
 	switch {
 	case f.initDied != nil:
 		o.AfterSeconds = f.initDied
@@ -30,49 +27,93 @@ func (r *run) outcome(l left) {
 	}
 }
 
+// exitCode is that of the run that was stopped, nil where it is not known.
+func (r *run) exitCode(l left) *int {
+	if r.facts.dieCode == nil && l.ended() {
+		return l.state.ExitCode
+	}
+	return r.facts.dieCode
+}
+
 func (r *run) verdict(l left) diagnose.Verdict {
 	f := &r.facts
 	alive := len(l.after.Tasks()) > 0
 	switch {
-	case denied(f.stopErr) || denied(f.lastErr):
+	case !r.nothingSent() && (denied(f.stopErr) || denied(f.lastErr)):
 		return diagnose.Refused
+	case l.after.Blind && !alive && (l.ended() || l.restarted(r)):
+		return diagnose.Unknown // the engine's word alone
 	case l.restarted(r):
-		return r.how()
+		return r.how(l)
 	case l.ended() && !alive:
-		return r.how()
+		return r.how(l)
 	case l.ended() && r.hostPIDs():
 		return diagnose.Ghost
 	case l.ended():
 		return diagnose.Stuck // booked as over, and it lives
 	case l.err == nil && !alive && !l.after.NoCgroup && r.survived.Cut != "interrupted":
 		return diagnose.Ghost
+	case r.nothingSent():
+		return diagnose.Unknown
 	case f.stopErr != nil, r.survived.Cut == "" && f.lastErr != nil:
 		return diagnose.Stuck
-	case r.survived.Cut == "deadline" && r.now() >= r.longest():
+	case r.survived.Cut == "deadline" && r.outlived():
 		return diagnose.Stuck
 	}
 	return diagnose.Unknown
 }
 
+// nothingSent: no request is known to have reached the engine, and each has ended.
+func (r *run) nothingSent() bool {
+	for _, p := range r.pending {
+		if !p.unsent {
+			return false
+		}
+	}
+	return len(r.pending) > 0
+}
+
 func (r *run) hostPIDs() bool { return r.t.HostPIDNS != nil && *r.t.HostPIDNS }
 
+// outlived: it lives longer than a stop of it can take. Where no SIGKILL comes
+// nobody knows how long a handler may need: only what was forecast to live for ever
+// is believed to.
+func (r *run) outlived() bool {
+	longest := r.longest()
+	return r.now() >= longest || math.IsInf(longest, 1) && r.c.Verdict == diagnose.Stuck
+}
+
 // longest is the time after which a stop that goes its usual way has come back,
-// whatever the container does.
+// whatever the container does: 14 s after SIGKILL; infinite where none is sent.
 func (r *run) longest() float64 {
-	if t := timeoutOf(r.c); t >= 0 {
-		return float64(t) + 14
+	killed := math.Inf(1)
+	acts := slices.Clone(r.acts)
+	for _, p := range r.pending {
+		acts = append(acts, p.act)
 	}
-	return 0 // for ever is for ever
+	for _, a := range acts {
+		switch t := timeoutOf(r.c); {
+		case a.stop && t >= 0:
+			killed = min(killed, a.at.Seconds()+float64(t))
+		case !a.stop && a.sig == evidence.SIGKILL:
+			killed = min(killed, a.at.Seconds())
+		}
+	}
+	return killed + 14
 }
 
 // how tells the ends apart: of the stop signal, with somebody cut off, or of
 // SIGKILL.
-func (r *run) how() diagnose.Verdict {
+func (r *run) how(l left) diagnose.Verdict {
 	first := r.firstSignal()
+	diedOf, known := r.facts.deadOf[r.t.PID]
+	code := r.exitCode(l)
 	switch {
 	case first == evidence.SIGKILL:
 		return diagnose.Abrupt
-	case r.facts.killed, r.facts.deadOf[r.t.PID] == evidence.SIGKILL:
+	case r.facts.killed, diedOf == evidence.SIGKILL:
+		return diagnose.Killed
+	case !known && code != nil && *code == 128+evidence.SIGKILL: // before Linux 6.15 its own end says no more
 		return diagnose.Killed
 	case len(r.cutOff()) > 0:
 		return diagnose.Abrupt

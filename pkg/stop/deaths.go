@@ -3,6 +3,7 @@ package stop
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,23 +52,31 @@ func newMourner(ctx context.Context) *mourner {
 }
 
 // add waits for the processes of a run.
-func (m *mourner) add(r *run) {
+func (m *mourner) add(ctx context.Context, r *run) {
 	if m == nil {
 		return
 	}
-	n := 0
+	pids := map[int]int{} // by descriptor
 	for i := range r.t.Processes {
 		p := &r.t.Processes[i]
-		if p.Outside || p.State == "Z" || n == maxWatched {
+		if p.Outside || p.State == "Z" || len(pids) == maxWatched {
 			continue
 		}
 		fd, err := unix.PidfdOpen(p.PID, 0)
 		if err != nil {
 			continue // gone by now, or a kernel before 5.3
 		}
-		n++
+		pids[fd] = p.PID
+	}
+	// A PID may have been given to another between the look and now.
+	same := r.p.prober.StillThere(ctx, r.t.Processes)
+	for fd, pid := range pids {
+		if !slices.Contains(same, pid) {
+			_ = unix.Close(fd)
+			continue
+		}
 		m.mu.Lock()
-		m.of[int32(fd)] = watched{r, p.PID}
+		m.of[int32(fd)] = watched{r, pid}
 		m.mu.Unlock()
 		event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
 		if unix.EpollCtl(m.epoll, unix.EPOLL_CTL_ADD, fd, &event) != nil {

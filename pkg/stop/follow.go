@@ -176,10 +176,12 @@ func (r *run) poll(ctx context.Context) {
 }
 
 // drain takes what is still on its way: what is there, and for at most d what has
-// to come yet.
+// to come yet. Signals that do not cease, or a trace that hangs, keep it for a
+// moment more and no longer.
 func (r *run) drain(d time.Duration) {
-	late := time.NewTimer(d)
+	late, last := time.NewTimer(d), time.NewTimer(d+200*time.Millisecond)
 	defer late.Stop()
+	defer last.Stop()
 	for flushed := r.p.trace.flush(); ; {
 		select {
 		case h := <-r.happenings:
@@ -192,6 +194,8 @@ func (r *run) drain(d time.Duration) {
 			flushed = nil
 		case <-late.C:
 			d = 0
+		case <-last.C:
+			return
 		}
 		if flushed == nil && len(r.happenings)+len(r.deaths)+len(r.signals) == 0 && (d == 0 || r.complete()) {
 			return

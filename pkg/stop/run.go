@@ -41,7 +41,7 @@ func (p *Prepared) Run(ctx context.Context) *Result {
 	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	go p.dispatch(following, runs)
-	p.trace.watch(runs, p.opt.signals(runs))
+	p.trace.watch(ctx, runs, p.opt.signals(runs), min(traceWait, time.Until(p.end())/2))
 	deaths := newMourner(following)
 	var followed sync.WaitGroup
 	followed.Add(len(runs))
@@ -101,7 +101,7 @@ func (p *Prepared) runs(takesSignal bool) []*run {
 		out = append(out, &run{
 			p: p, index: i, c: &c, t: &p.snapshot.Targets[i], acts: p.opt.acts(&c, ownSignal(&p.snapshot.Targets[i]), takesSignal), serial: serial,
 			happenings: make(chan engine.Event, 64), deaths: make(chan death, 64), signals: make(chan kernel.SignalEvent, 256),
-			replies: make(chan reply, len(p.opt.Chain)+3), states: make(chan engine.State, 1),
+			replies: make(chan reply, len(p.opt.Chain)+3), states: make(chan engine.State, 1), gone: make(chan struct{}),
 			survived: diagnose.Observed{Outcome: string(diagnose.Unknown), Survivors: []int{}, Events: []diagnose.ObservedEvent{}, Proof: []diagnose.Check{}},
 		})
 	}
@@ -125,10 +125,7 @@ func (p *Prepared) dispatch(ctx context.Context, runs []*run) {
 		_ = p.s.Engine.Stream(ctx, since, func() {}, func(e engine.Event) {
 			since = e.At.Add(1)
 			if r := byID[e.ID]; r != nil {
-				select {
-				case r.happenings <- e:
-				case <-ctx.Done():
-				}
+				give(ctx, r.happenings, r.gone, e)
 			}
 		})
 		select {
@@ -136,6 +133,23 @@ func (p *Prepared) dispatch(ctx context.Context, runs []*run) {
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
+}
+
+// give sends to a run. One that listens no more takes what there is room for, and
+// holds up nobody: the others wait behind it. false: ctx has ended.
+func give[T any](ctx context.Context, to chan<- T, gone <-chan struct{}, v T) bool {
+	select {
+	case to <- v:
+		return true
+	default:
+	}
+	select {
+	case to <- v:
+	case <-gone:
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // run is the stop of one container. Its own goroutine alone touches it; what others
@@ -155,6 +169,7 @@ type run struct {
 	signals    chan kernel.SignalEvent
 	replies    chan reply
 	states     chan engine.State
+	gone       chan struct{} // closed when it follows no more
 
 	pending []*pendingAct
 	facts   facts
@@ -163,6 +178,7 @@ type run struct {
 	heard   func()
 	flushed <-chan struct{}
 	told    int // events that Progress has been told
+	untold  int // signals above maxSignals
 	// survived is what becomes Observed.
 	survived diagnose.Observed
 	hold     *os.File
@@ -197,6 +213,8 @@ type pendingAct struct {
 	act
 	order *engine.Order
 	done  bool
+	// unsent: it has failed before the engine had read it.
+	unsent bool
 }
 
 func (r *run) run(ctx context.Context, deaths *mourner, heard func()) {
@@ -208,11 +226,15 @@ func (r *run) run(ctx context.Context, deaths *mourner, heard func()) {
 	r.base = r.p.prober.Baseline(until, r.t)
 	defer r.base.Close()
 	r.heard = heard
-	deaths.add(r)
+	deaths.add(until, r)
 	func() {
 		defer heard() // also when a bug of ours ends it: somebody waits
+		defer close(r.gone)
 		r.follow(until, ctx)
 		r.tell(math.Inf(1))
+		if r.nothingSent() {
+			r.survived.Left = neverAccepted
+		}
 	}()
 	// The rest has the reserve, also after the caller's context ended.
 	if ctx.Err() != nil {

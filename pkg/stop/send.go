@@ -49,7 +49,11 @@ func (a *act) words() string {
 func (r *run) replied(a reply) {
 	a.p.done = true
 	f := &r.facts
-	f.asked = true
+	if taken := a.p.order.Taken(); a.err != nil && taken != nil && !*taken {
+		a.p.unsent = true
+	} else {
+		f.asked = true
+	}
 	f.lastErr = a.err
 	switch {
 	case a.p.stop:

@@ -15,6 +15,7 @@ import (
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/kernel"
 	"github.com/whystuck/whystuck/pkg/look"
 	"github.com/whystuck/whystuck/pkg/probe"
 )
@@ -82,7 +83,7 @@ func (s *Stopper) Prepare(ctx context.Context, q engine.Query, opt Options) (*Pr
 	p := &Prepared{opt: opt, s: s, began: time.Now(), prober: probe.New(probe.Config{Proc: s.Looker.Proc, Sys: s.Looker.Sys})}
 	judge := opt.judged()
 	judge.Version = s.Looker.Version
-	p.trace = startTrace(opt.Trace)
+	p.trace = startTrace(opt.Trace, kernel.TraceSignals)
 	looking, cancel := ctx, context.CancelFunc(func() {})
 	if opt.Deadline > 0 {
 		looking, cancel = context.WithTimeout(ctx, opt.Deadline/2)

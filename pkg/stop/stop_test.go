@@ -10,6 +10,7 @@ import (
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/probe"
 )
 
 func ptr[T any](v T) *T { return &v }
@@ -93,6 +94,8 @@ func TestActs(t *testing.T) {
 		"emulated, no timeout": {Options{Signal: 2, Emulate: true}, endless, false, []act{{sig: 2}}},
 		"not emulated unasked": {Options{Signal: 2}, c, false, []act{{stop: true, opt: engine.StopOptions{Signal: 2}}}},
 		"kill after":           {Options{Timeout: ptr(-1), KillAfter: ptr(3 * second)}, c, false, []act{{stop: true, opt: engine.StopOptions{Timeout: ptr(-1)}}, {at: 3 * second, sig: 9}}},
+		"kill after, emulated": {Options{Signal: 2, Emulate: true, KillAfter: ptr(3 * second)}, c, false, []act{{sig: 2}, {at: 3 * second, sig: 9}, {at: 7 * second, sig: 9}}},
+		"kill after in chain":  {Options{Chain: []Link{{2, 10 * second}, {Signal: 15}}, KillAfter: ptr(3 * second)}, c, false, []act{{sig: 2}, {at: 3 * second, sig: 9}, {at: 10 * second, sig: 15}}},
 		"chain":                {Options{Chain: []Link{{2, second}, {15, 2 * second}, {Signal: 9}}}, c, false, []act{{sig: 2}, {at: second, sig: 15}, {at: 3 * second, sig: 9}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -145,6 +148,13 @@ func TestOutcome(t *testing.T) {
 	booked := left{state: engine.State{Status: "exited", ExitCode: ptr(255)}}
 	booked.after.Seen = []int{501}
 	bookedRunning := left{state: engine.State{Status: "running", PID: 500}}
+	gone137 := left{state: engine.State{Status: "exited", ExitCode: ptr(137)}}
+	unseen := left{state: engine.State{Status: "exited", ExitCode: ptr(0)}}
+	unseen.after.Blind = true
+	unseenBack := left{state: engine.State{Status: "running", PID: 777}}
+	unseenBack.after.Blind = true
+	halfway := left{state: engine.State{Status: "stopping", PID: 500}}
+	halfway.after.Seen = []int{500}
 	back := left{state: engine.State{Status: "running", PID: 777}}
 	failed := errors.New("cannot stop container: x: tried to kill container, but did not receive an exit event")
 	said := func(v diagnose.Verdict) diagnose.Container {
@@ -173,6 +183,11 @@ func TestOutcome(t *testing.T) {
 		"interrupted":             {diagnose.Killed, facts{}, "interrupted", lives, diagnose.Unknown, nil},
 		"deadline before its end": {diagnose.Killed, facts{}, "deadline", lives, diagnose.Unknown, nil},
 		"came back":               {diagnose.Stops, facts{stopDone: true}, "", back, diagnose.Stops, yes},
+		"137, own end not seen":   {diagnose.Killed, facts{stopDone: true}, "", gone137, diagnose.Killed, yes},
+		"exits with 137 itself":   {diagnose.Stops, facts{stopDone: true, deadOf: map[int]int{500: 0}}, "", gone137, diagnose.Stops, yes},
+		"could not be looked at":  {diagnose.Stops, facts{stopDone: true}, "", unseen, diagnose.Unknown, nil},
+		"back, not looked at":     {diagnose.Stops, facts{stopDone: true}, "", unseenBack, diagnose.Unknown, nil},
+		"Podman's stopping":       {diagnose.Killed, facts{}, "interrupted", halfway, diagnose.Unknown, nil},
 		"nothing was foreseen":    {diagnose.Unknown, facts{stopDone: true}, "", gone, diagnose.Stops, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,6 +202,74 @@ func TestOutcome(t *testing.T) {
 				t.Errorf("agreed: %s", d)
 			}
 		})
+	}
+}
+
+// A deadline before the end says "stuck" only where nothing can end it any more, or
+// where that was forecast.
+func TestOutlived(t *testing.T) {
+	lives := left{state: engine.State{Status: "running", PID: 500}}
+	lives.after.Seen = []int{500}
+	long := time.Now().Add(-30 * second)
+	stop, term, kill := act{stop: true}, act{sig: evidence.SIGTERM}, act{at: 5 * second, sig: evidence.SIGKILL}
+	for name, tt := range map[string]struct {
+		timeout int
+		sent    time.Time
+		acts    []act
+		said    diagnose.Verdict
+		want    diagnose.Verdict
+	}{
+		"after its SIGKILL":            {10, long, []act{stop}, diagnose.Killed, diagnose.Stuck},
+		"before it":                    {10, time.Now(), []act{stop}, diagnose.Killed, diagnose.Unknown},
+		"for ever, a handler":          {-1, long, []act{stop}, diagnose.Stops, diagnose.Unknown},
+		"for ever, as foreseen":        {-1, long, []act{stop}, diagnose.Stuck, diagnose.Stuck},
+		"for ever and --kill-after":    {-1, long, []act{stop, kill}, diagnose.Killed, diagnose.Stuck},
+		"one signal, a handler":        {-1, long, []act{term}, diagnose.Stops, diagnose.Unknown},
+		"a chain that ends by SIGKILL": {-1, long, []act{term, kill}, diagnose.Stops, diagnose.Stuck},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &diagnose.Container{Verdict: tt.said, Stop: &diagnose.StopForecast{Signal: "SIGTERM", TimeoutSeconds: tt.timeout}}
+			r := &run{p: &Prepared{}, c: c, t: &evidence.Target{PID: 500, HostPIDNS: ptr(false)}, survived: diagnose.Observed{Cut: "deadline"}, sent: tt.sent, acts: tt.acts}
+			if got := r.verdict(lives); got != tt.want {
+				t.Errorf("%s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// A request that failed before the engine had read it stops nobody, and nobody is
+// stuck or has refused it.
+func TestNothingSent(t *testing.T) {
+	lives := left{state: engine.State{Status: "running", PID: 500}}
+	lives.after.Seen = []int{500}
+	for _, err := range []error{engine.ErrNoStopSignal, errors.New("dial unix /run/docker.sock: connect: permission denied")} {
+		r := &run{p: &Prepared{}, c: &diagnose.Container{Verdict: diagnose.Stops}, t: &evidence.Target{PID: 500, HostPIDNS: ptr(false)}, sent: time.Now()}
+		p := &pendingAct{act: act{stop: true}, order: &engine.Order{}}
+		r.pending = append(r.pending, p)
+		r.replied(reply{p, err})
+		if got := r.verdict(lives); got != diagnose.Unknown || !r.nothingSent() || r.facts.asked {
+			t.Errorf("%v: %s, nothing sent %v, asked %v", err, got, r.nothingSent(), r.facts.asked)
+		}
+	}
+}
+
+// What the look could not see is not said to be gone.
+func TestProofOfTheUnseen(t *testing.T) {
+	r := &run{t: &evidence.Target{PID: 500, Processes: []evidence.Process{{PID: 500}}}, base: probe.Baseline{Shim: 400}}
+	l := left{state: engine.State{Status: "exited"}, after: probe.After{Blind: true, NoCgroup: true, NoNamespace: true}}
+	for _, c := range r.checks(l) {
+		if c.What != "engine" && c.OK != nil {
+			t.Errorf("%s: %v, %s", c.What, *c.OK, c.Says)
+		}
+	}
+	if l.gone() {
+		t.Error("gone")
+	}
+	// Of one whose PID was never known nobody can say that it is another now.
+	r = &run{t: &evidence.Target{}}
+	l = left{state: engine.State{Status: "running", PID: 7}}
+	if l.restarted(r) {
+		t.Error("restarted")
 	}
 }
 

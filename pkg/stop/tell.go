@@ -2,6 +2,7 @@ package stop
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -13,8 +14,24 @@ func (r *run) now() float64 { return time.Since(r.sent).Seconds() }
 
 func (r *run) note(pid int, what, source string) { r.noteAt(r.now(), pid, what, source) }
 
+// maxSignals bounds what is kept of a container that sends itself signals without
+// end: above so many events those of the trace are only counted.
+const maxSignals = 2000
+
 func (r *run) noteAt(at float64, pid int, what, source string) {
+	if source == fromTrace && len(r.survived.Events) >= maxSignals {
+		r.untold++
+		return
+	}
 	r.survived.Events = append(r.survived.Events, diagnose.ObservedEvent{AtSeconds: at, PID: pid, What: what, Source: source})
+}
+
+// noteUntold tells how many signals there were beside those kept.
+func (r *run) noteUntold() {
+	if r.untold > 0 {
+		r.survived.Events = append(r.survived.Events, diagnose.ObservedEvent{AtSeconds: r.now(), PID: r.t.PID, What: fmt.Sprintf("%d signals more, not listed", r.untold), Source: fromTrace})
+		r.untold = 0
+	}
 }
 
 func inOrder(events []diagnose.ObservedEvent) {

@@ -12,12 +12,18 @@ import (
 	"github.com/whystuck/whystuck/pkg/kernel"
 )
 
-// tracing is the kernel's own word on signals, for all runs at once. The zero value
-// is its absence.
+// tracing is the kernel's own word on signals, for all runs at once. Nobody waits
+// long for it: a write to tracefs that hangs must not keep a stop from being sent.
 type tracing struct {
-	ready chan struct{} // closed when the instance is made, or is not to be had
-	trace *kernel.SignalTrace
-	err   error
+	making sync.WaitGroup // what may hang in tracefs
+	made   chan struct{}  // closed when the instance is made, or is not to be had
+	trace  *kernel.SignalTrace
+	err    error // of making it
+
+	// heard and absent are the outcome of watch: whether the kernel is heard, else
+	// why not.
+	heard  bool
+	absent error
 
 	flushes  chan chan struct{}
 	reading  chan struct{} // closed when nobody reads any more
@@ -28,30 +34,35 @@ type tracing struct {
 // readEvery is how often the trace is emptied. Its events carry their own time.
 const readEvery = 20 * time.Millisecond
 
+// traceWait is how long a stop waits for the trace at most.
+const traceWait = time.Second
+
+var (
+	errNotAsked = errors.New("not asked for")
+	errLate     = errors.New("tracefs does not answer")
+)
+
 // startTrace begins to make the instance, beside the look.
-func startTrace(wanted bool) *tracing {
-	t := &tracing{ready: make(chan struct{}), flushes: make(chan chan struct{}), stop: func() {}}
+func startTrace(wanted bool, trace func() (*kernel.SignalTrace, error)) *tracing {
+	t := &tracing{made: make(chan struct{}), absent: errNotAsked, flushes: make(chan chan struct{}), stop: func() {}}
 	if !wanted {
-		t.err = errors.New("not asked for")
-		close(t.ready)
+		t.err = errNotAsked
+		close(t.made)
 		return t
 	}
-	go func() {
-		defer close(t.ready)
-		t.trace, t.err = kernel.TraceSignals()
-	}()
+	t.making.Go(func() {
+		defer close(t.made)
+		t.trace, t.err = trace()
+	})
 	return t
 }
 
-// on reports whether the kernel is heard.
-func (t *tracing) on() bool {
-	<-t.ready
-	return t.err == nil
-}
+// on reports whether the kernel is heard, after watch.
+func (t *tracing) on() bool { return t.heard }
 
-// watch sends what concerns the runs to them until shut.
-func (t *tracing) watch(runs []*run, signals []int) {
-	<-t.ready
+// watch sends what concerns the runs to them until shut. It waits for tracefs for at
+// most d; what comes up later is only removed.
+func (t *tracing) watch(ctx context.Context, runs []*run, signals []int, d time.Duration) {
 	byTID, tids := map[int]*run{}, []int{}
 	for _, r := range runs {
 		for i := range r.t.Processes {
@@ -66,17 +77,31 @@ func (t *tracing) watch(runs []*run, signals []int) {
 			}
 		}
 	}
-	if t.err == nil {
-		if err := t.trace.Follow(signals, tids); err != nil {
-			t.err = errors.Join(err, t.trace.Close())
+	followed := make(chan error, 1)
+	t.making.Go(func() {
+		<-t.made
+		err := t.err
+		if err == nil {
+			err = t.trace.Follow(signals, tids)
 		}
+		followed <- err
+	})
+	late := time.NewTimer(d)
+	defer late.Stop()
+	select {
+	case t.absent = <-followed:
+	case <-late.C:
+		t.absent = errLate
+	case <-ctx.Done():
+		t.absent = errLate
 	}
-	if t.err != nil {
+	if t.absent != nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	t.heard = true
+	reading, cancel := context.WithCancel(context.Background())
 	t.stop, t.reading = cancel, make(chan struct{})
-	go t.read(ctx, byTID)
+	go t.read(reading, byTID)
 }
 
 // read empties the trace from time to time, and when asked to.
@@ -98,12 +123,8 @@ func (t *tracing) read(ctx context.Context, byTID map[int]*run) {
 			if e.Delivered {
 				to = byTID[e.PID]
 			}
-			if to != nil {
-				select {
-				case to.signals <- e:
-				case <-ctx.Done():
-					return
-				}
+			if to != nil && !give(ctx, to.signals, to.gone, e) {
+				return
 			}
 		}
 		if done != nil {
@@ -146,12 +167,12 @@ func (t *tracing) shut() {
 }
 
 func (t *tracing) remove() {
-	<-t.ready
 	t.stop()
+	t.making.Wait()
 	if t.reading != nil {
 		<-t.reading
 	}
-	if t.err == nil {
+	if t.trace != nil {
 		_ = t.trace.Close()
 	}
 }
@@ -162,8 +183,11 @@ func (t *tracing) gap(wanted bool) *diagnose.Gap {
 		return nil
 	}
 	kind := evidence.GapAbsent
-	if errors.Is(t.err, fs.ErrPermission) {
+	switch {
+	case errors.Is(t.absent, fs.ErrPermission):
 		kind = evidence.GapDenied
+	case errors.Is(t.absent, errLate):
+		kind = evidence.GapTimeout
 	}
 	return &diagnose.Gap{Path: "tracefs", Kind: kind, Matters: "who sent a signal, and whether the kernel queued or discarded it"}
 }

@@ -3,6 +3,7 @@ package watch
 import (
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
@@ -21,7 +22,7 @@ type View struct {
 const settling = 5 * time.Second
 
 // alive: there is a run that can end. "restarting" waits between two runs.
-func alive(status string) bool { return status == "running" || status == "paused" }
+func alive(status string) bool { return diagnose.IsRunning(status) && status != "restarting" }
 
 // NeedsInspect names the containers of a list that have to be inspected to
 // compare them with what is known. After a break these are all that live, since

@@ -154,3 +154,12 @@ func TestNeedsInspect(t *testing.T) {
 		t.Errorf("a, c and d differ, and %q are asked for", got)
 	}
 }
+
+// Podman's "stopping" is a run that has not ended; "restarting" waits between two.
+func TestAlive(t *testing.T) {
+	for status, want := range map[string]bool{"running": true, "paused": true, "stopping": true, "restarting": false, "exited": false, "created": false} {
+		if alive(status) != want {
+			t.Errorf("%s: alive %v", status, !want)
+		}
+	}
+}

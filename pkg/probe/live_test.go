@@ -369,6 +369,9 @@ func TestTracer(t *testing.T) {
 	if p.State != "t" || p.TracerPID != tracer.Process.Pid || !strings.HasPrefix(p.TracerComm, "whystuck-lab") {
 		t.Errorf("state %s, tracer %d %q", p.State, p.TracerPID, p.TracerComm)
 	}
+	if a := p.Tasks[0].Again; a == nil || a.State != "t" || a.Moved {
+		t.Errorf("it is held, and the second look says %+v", a)
+	}
 	if q := process(t, target, tracer.Process.Pid); !q.Outside || len(q.Tasks) != 1 {
 		t.Errorf("tracer %+v", q)
 	}

@@ -47,9 +47,14 @@ type Engine struct {
 	// cgroups is where the cgroup hierarchies are mounted.
 	cgroups string
 
-	homeMu sync.Mutex // guards the next two, see homeOf
+	homeMu sync.Mutex // guards the next three, see homeOf
 	home   *home
 	effort effort
+	sought time.Time
+
+	scanMu  sync.Mutex // guards the next two, see scan
+	scanned processes
+	scanAt  time.Time
 
 	mu      sync.Mutex // guards what follows
 	trouble string

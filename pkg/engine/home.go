@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // home is where one engine keeps its files, all paths as that engine sees them.
@@ -43,13 +44,25 @@ const (
 // errNoHome: it could not be told which engine's files to read.
 var errNoHome = errors.New("not known whose they are")
 
-// homeOf finds the files of the engine behind the endpoint, once per effort.
+// homeStays is for how long what was found out about the engine's files is taken
+// as it is: engines are started and restarted while a watch goes on.
+const homeStays = time.Second
+
+// homeOf finds the files of the engine behind the endpoint, once per effort, and
+// again when another process serves the endpoint.
 // Files of an engine that is not proven to be the one behind the socket are never
 // used: several engines on one host have containers of the same names.
 func (e *Engine) homeOf(ctx context.Context, how effort) (*home, error) {
 	h, err := within(ctx, func() *home {
 		e.homeMu.Lock()
 		defer e.homeMu.Unlock()
+		if time.Since(e.sought) > homeStays {
+			e.home = e.homeNow(e.home)
+			e.sought = time.Now()
+			if e.home == nil {
+				e.effort = 0
+			}
+		}
 		if e.home == nil && e.effort < how {
 			e.home, e.effort = e.searchHome(e.Describe().Trouble, how), how
 			e.learn(e.home)
@@ -60,6 +73,25 @@ func (e *Engine) homeOf(ctx context.Context, how effort) (*home, error) {
 		err = errNoHome
 	}
 	return h, err
+}
+
+// homeNow is what is left of a home that was found some time ago: nil where
+// another engine process has come, and without a PID where none has.
+func (e *Engine) homeNow(h *home) *home {
+	if h == nil {
+		return nil
+	}
+	switch pid := e.enginePID(quick); {
+	case pid == h.pid:
+		return h
+	case pid != 0:
+		return nil
+	case isEngine(e.opt.ProcRoot, h.pid):
+		return h // it does not answer, or systemd listens for it
+	}
+	dead := *h // the PID may be anybody's by now
+	dead.pid = 0
+	return &dead
 }
 
 // learn keeps what the engine's configuration says for Describe.

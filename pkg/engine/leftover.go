@@ -35,7 +35,7 @@ func (e *Engine) Orphans(ctx context.Context) ([]evidence.Target, *evidence.Left
 	known := byID(list)
 	scan, cancel := context.WithTimeout(ctx, scanDeadline)
 	defer cancel()
-	found, err := within(scan, func() *survey { return e.survey(h, known) })
+	found, err := within(scan, func() *survey { return e.survey(h, orphaned(known)) })
 	if err != nil {
 		return nil, nil, &Error{ExitCode: ExitNoEngine, Message: "looking through the processes took too long: a file of /proc does not answer", Err: err}
 	}
@@ -46,9 +46,17 @@ func (e *Engine) Orphans(ctx context.Context) ([]evidence.Target, *evidence.Left
 	}
 	select {
 	case <-ctx.Done():
+		return nil, left, unconfirmed(ctx.Err())
 	case <-time.After(settle):
 	}
-	return e.confirmed(ctx, h, candidates), left, nil
+	targets, err := e.confirmed(ctx, h, candidates)
+	return targets, left, err
+}
+
+// unconfirmed: what was found once may have come to its end since.
+func unconfirmed(cause error) *Error {
+	return &Error{ExitCode: ExitNoEngine, Err: cause,
+		Message: "what was found could not be confirmed: the engine did not say a second time which containers it has; ask again"}
 }
 
 // ownList gives the engine's files and all its containers.
@@ -89,9 +97,13 @@ func (l listed) ended() bool {
 	return l.status == "exited" || l.status == "dead" || l.status == "stopped" // Podman's word
 }
 
-func (e *Engine) survey(h *home, known map[string]listed) *survey {
-	s := &survey{e: e, h: h, procs: scanProcesses(e.opt.ProcRoot), mounts: newMountProofs(e.opt.ProcRoot, h),
-		want: func(id string) bool { l, ok := known[id]; return isID(id) && (!ok || l.ended()) }}
+// orphaned: what lives of such a container is an orphan.
+func orphaned(known map[string]listed) func(id string) bool {
+	return func(id string) bool { l, ok := known[id]; return isID(id) && (!ok || l.ended()) }
+}
+
+func (e *Engine) survey(h *home, want func(id string) bool) *survey {
+	s := &survey{e: e, h: h, procs: scanProcesses(e.opt.ProcRoot), mounts: newMountProofs(e.opt.ProcRoot, h), want: want}
 	s.look()
 	return s
 }
@@ -105,7 +117,7 @@ func (s *survey) candidates(known map[string]listed) []*remains {
 		r.onlyLiving(s.procs)
 		switch {
 		case filed && len(r.members) > 0:
-		case !filed && (r.ours || r.owner == "" && s.alone()) && r.isMore():
+		case !filed && s.proves(r) && r.isMore():
 		default:
 			continue
 		}
@@ -114,10 +126,13 @@ func (s *survey) candidates(known map[string]listed) []*remains {
 	return out
 }
 
+// proves: what was found is of the engine asked, and not of another one.
+func (s *survey) proves(r *remains) bool { return r.ours || r.owner == "" && s.alone() }
+
 // alone: no other engine on this host could have made a cgroup that nothing else
 // says anything about.
 func (s *survey) alone() bool {
-	return s.h.pid != 0 && !slices.ContainsFunc(s.procs, func(p process) bool { return p.pid != s.h.pid && engineComm(p.comm) })
+	return s.h != nil && s.h.pid != 0 && !slices.ContainsFunc(s.procs, func(p process) bool { return p.pid != s.h.pid && engineComm(p.comm) })
 }
 
 // onlyLiving drops the members that are no more than a zombie's entry.
@@ -149,18 +164,20 @@ func (s *survey) emptyGroups() []string {
 }
 
 // relist asks once more which containers there are, the way that answered before.
-func (e *Engine) relist(ctx context.Context, h *home) []listed {
+func (e *Engine) relist(ctx context.Context, h *home) ([]listed, error) {
 	if e.Describe().Trouble != "" {
-		list, _ := h.list(ctx)
-		return list
+		return h.list(ctx)
 	}
-	list, _ := e.asked(ctx, func(ctx context.Context) ([]listed, error) { return e.api.list(ctx, false) })
-	return list
+	return e.asked(ctx, func(ctx context.Context) ([]listed, error) { return e.api.list(ctx, false) })
 }
 
 // confirmed looks again: what the engine knows by now, or what is gone, is none.
-func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains) []evidence.Target {
-	known := byID(e.relist(ctx, h))
+func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains) ([]evidence.Target, error) {
+	list, err := e.relist(ctx, h)
+	if err != nil {
+		return nil, unconfirmed(err)
+	}
+	known := byID(list)
 	procs := readStats(e.opt.ProcRoot, pidsOf(candidates))
 	var out []evidence.Target
 	for _, r := range candidates {
@@ -174,7 +191,7 @@ func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains) 
 	slices.SortFunc(out, func(a, b evidence.Target) int {
 		return cmp.Or(strings.Compare(a.Asked, b.Asked), strings.Compare(a.Container.ID, b.Container.ID))
 	})
-	return out
+	return out, nil
 }
 
 // pidsOf are all processes that the candidates have, rising.

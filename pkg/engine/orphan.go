@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,11 +32,14 @@ func (e *Engine) forgotten(ctx context.Context, asked string) (*evidence.Target,
 	ctx, cancel := context.WithTimeout(ctx, scanDeadline)
 	defer cancel()
 	h, _ := e.homeOf(ctx, thorough) // nil: the runtime's directories are not looked at
-	found, err := within(ctx, func() []remains { return e.remainsOf(h, asked) })
-	switch {
-	case err != nil || len(found) == 0:
+	s, err := within(ctx, func() *survey {
+		return e.survey(h, func(id string) bool { return strings.HasPrefix(id, asked) })
+	})
+	if err != nil || len(s.byID) == 0 {
 		return nil, noSuch(asked)
-	case len(found) > 1:
+	}
+	found := slices.SortedFunc(maps.Values(s.byID), func(a, b *remains) int { return strings.Compare(a.id, b.id) })
+	if len(found) > 1 {
 		var hits []listed
 		for _, r := range found {
 			hits = append(hits, listed{id: r.id})
@@ -43,8 +47,12 @@ func (e *Engine) forgotten(ctx context.Context, asked string) (*evidence.Target,
 		return nil, ambiguous(asked, hits)
 	}
 	r := found[0]
-	if r.owner != "" {
+	switch {
+	case s.proves(r):
+	case r.owner != "":
 		return nil, targetError(asked, fmt.Sprintf("no such container: %s (on this host %s has that id; ask that engine, or give --pid)", asked, r.owner))
+	default:
+		return nil, targetError(asked, fmt.Sprintf("no such container: %s (something on this host has that id, and nothing proves that it is this engine's; ask as root, or another engine, or give --pid)", asked))
 	}
 	// It may have been made since the list was taken.
 	if t := e.madeMeanwhile(ctx, asked, r.id); t != nil {
@@ -63,19 +71,6 @@ func (e *Engine) madeMeanwhile(ctx context.Context, asked, id string) *evidence.
 		return nil // its files were listed, just now
 	}
 	return e.examineOne(ctx, chosen{asked: asked, listed: listed{id: id}}, new(atomic.Int64))
-}
-
-// remainsOf looks for an id or a prefix of one on this host.
-func (e *Engine) remainsOf(h *home, prefix string) []remains {
-	s := survey{e: e, h: h, procs: scanProcesses(e.opt.ProcRoot),
-		want: func(id string) bool { return strings.HasPrefix(id, prefix) }}
-	s.look()
-	var out []remains
-	for _, r := range s.byID {
-		out = append(out, *r)
-	}
-	slices.SortFunc(out, func(a, b remains) int { return strings.Compare(a.id, b.id) })
-	return out
 }
 
 // otherEngines are the live engines on this host besides the one asked.

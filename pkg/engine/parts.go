@@ -196,7 +196,7 @@ func (e *Engine) Shims(ctx context.Context, id string) (shims []evidence.Part, o
 	defer cancel()
 	inside := e.inside(ctx)
 	found, err := within(ctx, func() []evidence.Part {
-		return shimParts(e.opt.ProcRoot, id, scanProcesses(e.opt.ProcRoot), inside)
+		return shimParts(e.opt.ProcRoot, id, e.scan(), inside)
 	})
 	return found, err == nil
 }
@@ -232,6 +232,19 @@ func genuine(proc string, s shim, inside *[]string) bool {
 	return len(ids) <= len(*inside) && slices.Equal(ids, (*inside)[:len(ids)])
 }
 
+// scan looks through all processes. Those who ask while a scan goes on share the
+// next one: it is as new as one of their own.
+func (e *Engine) scan() processes {
+	asked := time.Now()
+	e.scanMu.Lock()
+	defer e.scanMu.Unlock()
+	if !e.scanAt.After(asked) {
+		e.scanAt = time.Now()
+		e.scanned = scanProcesses(e.opt.ProcRoot)
+	}
+	return e.scanned
+}
+
 func shimParts(proc, id string, procs processes, inside *[]string) []evidence.Part {
 	var out []evidence.Part
 	for _, s := range shims(proc, procs) {
@@ -257,7 +270,7 @@ func (e *Engine) ExecClients(ctx context.Context, id, name string) []evidence.Pa
 	defer cancel()
 	found, _ := within(ctx, func() []evidence.Part {
 		var out []evidence.Part
-		for _, p := range scanProcesses(e.opt.ProcRoot) {
+		for _, p := range e.scan() {
 			if p.comm != "docker" {
 				continue
 			}

@@ -35,8 +35,7 @@ type survey struct {
 	h     *home // nil: the runtime's directories are not looked at
 	procs processes
 	// want says which ids are of interest; the others cost as little as can be.
-	want func(id string) bool
-	// mounts is nil where nobody needs to know whose a process is.
+	want   func(id string) bool
 	mounts *mountProofs
 	byID   map[string]*remains
 	// inside are the containers that the engine itself runs in, the outermost
@@ -60,14 +59,15 @@ func (s *survey) look() {
 	s.lookAtCgroups()
 	s.lookAtShims()
 	s.lookAtRuntime()
-	if s.mounts != nil {
-		s.lookAtProcesses()
-	}
+	s.lookAtProcesses()
 	others := s.e.otherEngines(s.h, s.procs)
 	for _, r := range s.byID {
 		slices.Sort(r.members)
 		r.members = slices.Compact(r.members)
-		r.owner = firstOf(knownTo(others, r.id), r.owner)
+		if other := knownTo(others, r.id); other != "" {
+			// It lives on, whatever lies in a directory that two engines share.
+			r.owner, r.ours = other, false
+		}
 		r.choosePID(s.e.opt.ProcRoot, s.h, s.procs)
 	}
 }

@@ -179,3 +179,22 @@ func TestFixtureNothing(t *testing.T) {
 		t.Errorf("cgroup mode %q of a host without", m)
 	}
 }
+
+// A /proc that hides the processes of others (hidepid) is no proof that they have
+// ended: the cgroup lists them.
+func TestHiddenProcesses(t *testing.T) {
+	files := base()
+	for name := range files {
+		if _, ok := cutPrefix(name, "proc/5/"); ok {
+			delete(files, name)
+		}
+	}
+	target := lookAtTree(t, files)
+	if id := target.Identity; !id.Alive || !id.Here || gapOf(target, evidence.GapDenied, "proc/N") == nil {
+		t.Errorf("%+v, gaps %+v", id, target.Gaps)
+	}
+	files[groupDir+"/cgroup.procs"] = ""
+	if id := lookAtTree(t, files).Identity; id.Alive {
+		t.Errorf("nobody is in its cgroup: %+v", id)
+	}
+}

@@ -33,6 +33,11 @@ func (l *look) containerMembers() []int {
 		l.gap(evidence.GapAbsent, l.p.pidPath(l.t.PID, fileCgroup.name), fileProcs.matters)
 		pids, _ = l.descendants([]int{l.t.PID})
 	}
+	if !l.t.Identity.Alive && l.t.Identity.Reason == "" && slices.Contains(pids, l.t.PID) {
+		// Its cgroup has it, and /proc does not show it: hidepid.
+		l.t.Identity.Alive = true
+		l.gap(evidence.GapDenied, l.p.pidPath(l.t.PID), "whether its processes live, and what they are: /proc hides those of others (hidepid)")
+	}
 	l.empty = len(pids) == 0
 	if l.t.Identity.Alive && !slices.Contains(pids, l.t.PID) {
 		pids = append(pids, l.t.PID)

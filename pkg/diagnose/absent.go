@@ -28,20 +28,29 @@ func shimCommand(id string) string {
 	return fmt.Sprintf("ps -eo pid,stat,args | grep '[c]ontainerd-shim.*%s'", bounded(id, 12))
 }
 
-// unread: the process is there, and what it is did not come in time. On a host
-// that is slow beyond all deadlines, that is not the same as gone.
+// unread: the process is there, and what it is did not come in time, or may not
+// be seen. On a host that is slow beyond all deadlines, or that hides the
+// processes of others, that is not the same as gone.
 func (c *inspection) unread() bool {
 	i := c.t.Identity
-	return c.root == nil && i != nil && i.Alive && !i.Vanished && slices.ContainsFunc(c.t.Gaps, func(g evidence.Gap) bool { return g.Kind == evidence.GapTimeout })
+	return c.root == nil && i != nil && i.Alive && !i.Vanished && (c.hasGap(evidence.GapTimeout) || c.hasGap(evidence.GapDenied))
+}
+
+func (c *inspection) hasGap(kind string) bool {
+	return slices.ContainsFunc(c.t.Gaps, func(g evidence.Gap) bool { return g.Kind == kind })
 }
 
 // gone: the engine says running, and there is no such process.
 func (c *inspection) gone(out *Container) {
 	out.Verdict, out.Confidence, out.Layer = Ghost, Certain, LayerEngine
 	out.Headline = fmt.Sprintf("the engine says running, but there is no process %d", c.t.PID)
-	if c.t.Identity != nil && c.t.Identity.Vanished || c.t.Moved {
+	between := c.t.Container != nil && c.t.Container.Status == "restarting" && c.t.PID == 0
+	if c.t.Identity != nil && c.t.Identity.Vanished || c.t.Moved && !between {
 		out.Verdict, out.Confidence = Unknown, Assumed
 		out.Headline = "it ended while it was being looked at: look again"
+		if c.t.Moved {
+			out.Headline = "it changed, or could not be asked for again, while it was being looked at: look again"
+		}
 		return
 	}
 	if c.t.Container == nil || c.unread() {
@@ -49,13 +58,16 @@ func (c *inspection) gone(out *Container) {
 		out.Headline = "it could not be read"
 		if c.unread() {
 			out.Headline = fmt.Sprintf("process %d could not be read in time", c.t.PID)
+			if !c.hasGap(evidence.GapTimeout) {
+				out.Headline = fmt.Sprintf("process %d may not be seen by this user: look as root", c.t.PID)
+			}
 		}
 		return
 	}
 	if c.t.PID == 0 {
 		out.Verdict, out.Confidence = Unknown, Assumed
 		out.Headline = "the engine names no process for it yet: look again"
-		if c.t.Container.Status == "restarting" {
+		if between {
 			out.Verdict, out.Confidence = NotRunning, Likely
 			out.Headline = "it is between two starts of its restart policy"
 		}
@@ -90,6 +102,7 @@ func (c *inspection) notRunning(out *Container) {
 		out.Headline = "it is being removed"
 		if c.stays(removalAge) {
 			c.halfway(out, "it is being removed, and that has not ended")
+			c.mayTakeLong(out)
 		}
 	case "removed":
 		out.Headline = "it was removed while it was being looked at"
@@ -98,7 +111,7 @@ func (c *inspection) notRunning(out *Container) {
 	default:
 		out.Headline = "it is " + bounded(k.Status, 40)
 	}
-	if (k.Status == "exited" || k.Status == "stopped") && len(c.alive()) > 0 {
+	if (k.Status == "exited" || k.Status == "stopped") && !c.t.Moved && len(c.alive()) > 0 {
 		c.orphan(out)
 	}
 }
@@ -115,6 +128,22 @@ const (
 // so many seconds later; also where it was not asked again.
 func (c *inspection) stays(seconds int) bool {
 	return !c.t.Moved && (c.t.StayedMillis == nil || *c.t.StayedMillis >= seconds*1000)
+}
+
+// mayTakeLong: the layers of a large container take their time, so that a removal
+// under way is no fault as long as nothing is seen that holds dockerd up.
+func (c *inspection) mayTakeLong(out *Container) {
+	if c.host.Engine != nil {
+		if _, hangs := partHangs(part(c.host.Engine.Parts, evidence.RoleDaemon)); len(hangs) > 0 {
+			return
+		}
+	}
+	out.Confidence = Assumed
+	for i := range out.Findings {
+		if out.Findings[i].Code == "WS308" {
+			out.Findings[i].Severity = SeverityWarning
+		}
+	}
 }
 
 // beginning: a start that is under way, or stuck.

@@ -193,6 +193,41 @@ func TestPassingStates(t *testing.T) {
 	}
 }
 
+// What is booked as exited, and was seen with processes, may have been caught in
+// its stop or its restart.
+func TestEndingIsNoGhost(t *testing.T) {
+	for _, moved := range []bool{false, true} {
+		s := snapshot(proc{pid: 100, ns: 1})
+		s.Targets[0].Container.Status, s.Targets[0].Moved = "exited", moved
+		if got := Judge(s, Options{}).Containers[0]; (got.Verdict == NotRunning) != moved {
+			t.Errorf("moved %v: %s %s", moved, got.Verdict, got.Headline)
+		}
+	}
+}
+
+// What may not be seen (hidepid) is not gone.
+func TestHiddenIsNoGhost(t *testing.T) {
+	s := snapshot(proc{pid: 100, ns: 1})
+	s.Targets[0].Processes = nil
+	s.Targets[0].Gaps = []evidence.Gap{{Path: "/proc/100", Kind: evidence.GapDenied}}
+	got := Judge(s, Options{}).Containers[0]
+	if got.Verdict != Unknown || !strings.Contains(got.Headline, "may not be seen") {
+		t.Errorf("%s: %s", got.Verdict, got.Headline)
+	}
+}
+
+// A removal takes its time: it is told and not accused while dockerd goes on.
+func TestSlowRemoval(t *testing.T) {
+	s := snapshot(proc{pid: 100, ns: 1})
+	ms := 1100
+	s.Targets[0].Processes, s.Targets[0].Container.Status, s.Targets[0].StayedMillis = nil, "removing", &ms
+	got := Judge(s, Options{}).Containers[0]
+	i := slices.IndexFunc(got.Findings, func(f Finding) bool { return f.Code == "WS308" })
+	if i < 0 || got.Findings[i].Severity != SeverityWarning || got.Confidence != Assumed {
+		t.Errorf("%s: %+v", got.Confidence, got.Findings)
+	}
+}
+
 // Nobody is sent to a docker command that does not get through.
 func TestNoDockerWhereItHangs(t *testing.T) {
 	s := snapshot(proc{pid: 100, ns: 1, call: "pause", ign: []int{tTERM}})

@@ -33,17 +33,20 @@ func (l *looker) askAgain(ctx context.Context, since time.Time) {
 	}
 	select {
 	case <-time.After(again - time.Since(since)):
-	case <-ctx.Done():
+	case <-ctx.Done(): // not asked is not confirmed
+		for _, t := range odd {
+			t.Moved = true
+		}
 		return
 	}
 	g := NewGroup(maxAgain)
-	for _, t := range odd[:min(len(odd), maxAgain)] {
+	for _, t := range odd {
 		g.Go(func() { l.askAgainOf(ctx, t) })
 	}
 	g.Wait()
 }
 
-// maxAgain bounds the second questions; a host with more odd containers is ill.
+// maxAgain bounds the second questions that are asked at once.
 const maxAgain = 16
 
 // anyHeld reports whether a part is stopped: it will not have moved on. One in t may
@@ -64,34 +67,68 @@ func passes(t *evidence.Target) bool {
 		return lonely || t.Identity != nil && (!t.Identity.Alive || !t.Identity.Here) || c.InspectTrouble == evidence.GapTimeout
 	case "restarting", "removing":
 		return true
+	case "exited", "stopped": // Podman's word
+		return len(t.Processes) > 0 // it is ending, or starts again
 	case "created":
 		return c.InspectTrouble != "" || t.PID != 0 || len(t.Processes) > 0 || len(t.Shims) > 0
 	}
 	return false
 }
 
-// askAgainOf takes over what the engine says now.
+// askAgainOf takes over what the engine says now; where it says nothing, nothing
+// is confirmed.
 func (l *looker) askAgainOf(ctx context.Context, t *evidence.Target) {
 	began := l.snap.TakenAt
 	found, missing, err := l.engine.Resolve(ctx, engine.Query{Names: []string{t.Container.ID}})
 	switch {
 	case err != nil:
+		t.Moved = true
 		return
-	case len(found) == 0 && len(missing) > 0:
-		t.Moved, t.Identity = true, nil
-		t.Container.Status, t.PID, t.Processes = "removed", 0, []evidence.Process{}
+	case len(found) == 0 && len(missing) > 0 || len(found) == 1 && found[0].Kind == evidence.KindOrphan:
+		gone := *t.Container
+		gone.Status, gone.PID = "removed", 0
+		movedOn(t, &gone)
+		t.Identity = nil
 		return
-	case len(found) == 0 || found[0].Container.InspectTrouble != "":
+	case len(found) == 0:
+		t.Moved = true
+		return
+	case found[0].Container.InspectTrouble != "":
 		return
 	}
 	now := found[0].Container
 	if now.Status != t.Container.Status || now.PID != t.Container.PID || t.Container.InspectTrouble != "" {
-		t.Moved, t.Container = true, now
-		if t.Identity != nil && !t.Identity.Here {
-			t.Identity = nil // what spoke against it has passed
-		}
+		movedOn(t, now)
 		return
 	}
 	ms := int(l.from.Now().Sub(began).Milliseconds())
 	t.StayedMillis = &ms
+	if now.Status == "exited" || now.Status == "stopped" {
+		l.dropEnded(ctx, t)
+	}
+}
+
+// dropEnded: the last processes of a container may end a little after its exit was
+// booked. Those that are still there are no passing thing.
+func (l *looker) dropEnded(ctx context.Context, t *evidence.Target) {
+	now := evidence.Target{Kind: t.Kind, PID: t.PID, Container: t.Container}
+	l.prober.Container(ctx, &now)
+	if slices.ContainsFunc(now.Gaps, func(g evidence.Gap) bool { return g.Kind == evidence.GapTimeout }) {
+		return
+	}
+	t.Processes = slices.DeleteFunc(t.Processes, func(p evidence.Process) bool {
+		return !slices.ContainsFunc(now.Processes, func(q evidence.Process) bool { return q.PID == p.PID && q.StartTicks == p.StartTicks })
+	})
+}
+
+// movedOn: the engine says something else now. What was seen of a container that
+// has ended since says nothing any more.
+func movedOn(t *evidence.Target, now *evidence.Container) {
+	t.Moved, t.Container = true, now
+	if t.Identity != nil && !t.Identity.Here {
+		t.Identity = nil // what spoke against it has passed
+	}
+	if now.PID == 0 {
+		t.PID, t.Processes = 0, []evidence.Process{}
+	}
 }

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -74,9 +75,17 @@ func livingThreads(p *evidence.Process) int {
 	return n
 }
 
-// dying reports whether the leader has begun to exit.
+// dying reports whether a process has begun to exit. Of a leader that is a zombie
+// and has living threads its own flag tells nothing (pthread_exit): the end of the
+// whole leaves SIGKILL pending in each of them (kernel/signal.c zap_other_threads).
 func dying(p *evidence.Process) bool {
-	return p.Flags&pfExiting != 0 || p.Kernel != nil && p.Kernel.GroupExit != nil && *p.Kernel.GroupExit
+	group := p.Kernel != nil && p.Kernel.GroupExit != nil && *p.Kernel.GroupExit
+	if p.State == "Z" && livingThreads(p) > 0 {
+		return group || slices.ContainsFunc(p.Tasks, func(t evidence.Task) bool {
+			return t.State != "Z" && t.State != "X" && (sigkillPending(p, &t) || catalog.Exiting(t.Stack))
+		})
+	}
+	return group || p.Flags&pfExiting != 0
 }
 
 // program is the catalog row of p, nil when it is not known or when its masks

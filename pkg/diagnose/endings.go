@@ -167,11 +167,15 @@ func (c *inspection) killOrRemove(o *outlook, message string) *EndForecast {
 	if h.timeless {
 		cmd.AfterSeconds, cmd.Error = nil, nil
 	}
-	if alreadyZombie(h) && h.p == c.root {
-		after = c.bookedAt(h)
+	booked, known := c.bookedAt(h)
+	switch gone := alreadyZombie(h) && h.p == c.root; {
+	case gone && !known:
+		cmd, text = Command{Returns: true}, "when is not known"
+	case gone && c.ownTimeout() <= waitExitEvent: // else it gives up first
+		after = booked
 		cmd = returned(&after)
 		text = "as if all were well: the engine books it as exited, and it lives"
-		if after <= waitExitEvent+raceMargin { // measured: 0 and 1
+		if after >= waitExitEvent-raceMargin && after <= waitExitEvent+raceMargin { // measured: 0 and 1
 			cmd.ExitStatus = nil
 			text = "an error, or " + text + " (a race)"
 		}

@@ -309,7 +309,7 @@ func (c *inspection) endings(o *outlook) {
 		return
 	}
 	for i := range o.hangs {
-		if h := &o.hangs[i]; h.unread && o.verdict != Unknown {
+		if h := &o.hangs[i]; h.unread && c.holdsEnd(h.p) && o.verdict != Unknown {
 			// Not Stuck: a vfork parent looks the same to those who may not read more.
 			o.verdict, o.conf, o.ends, o.after, o.code = Unknown, Assumed, nil, nil, nil
 			o.command = Command{Returns: true}
@@ -335,7 +335,7 @@ func returned(after *float64) Command {
 func (c *inspection) worstHang(o *outlook) *hang {
 	var worst *hang
 	for i := range o.hangs {
-		if o.hangs[i].p.Outside || o.hangs[i].unread {
+		if !c.holdsEnd(o.hangs[i].p) || o.hangs[i].unread {
 			continue
 		}
 		if worst == nil || rank(o.hangs[i].conf) > rank(worst.conf) {
@@ -382,21 +382,33 @@ func (c *inspection) stuck(o *outlook, h *hang) {
 	if h.timeless {
 		o.command.AfterSeconds, o.command.Error = nil, nil // one of two, and which is not known
 	}
-	if o.timeout < 0 && o.root.ends != catalog.EndsYes {
+	forever := o.timeout < 0
+	if forever {
 		o.command = Command{Returns: false}
 	}
 	if c.defect(catalog.StopWithoutEnd) != nil {
 		o.command = Command{Returns: false}
 	}
 	if h.p == c.root && alreadyZombie(h) {
-		at = 0
-		after = c.bookedAt(h)
-		o.command = returned(&after)
-		if o.timeout >= 0 && float64(o.timeout)+waitExitEvent <= after+raceMargin {
-			o.command.ExitStatus = nil // its own wait ends at the same time
+		booked, known := c.bookedAt(h)
+		gives := float64(o.timeout + waitExitEvent)
+		switch {
+		case !known:
+			o.command, at, forever = Command{Returns: true}, 0, false
+		case o.timeout >= 0 && booked > gives+waitStopExtra+raceMargin: // it gives up first
+		default:
+			at, after, forever = 0, booked, false
+			o.command = returned(&after)
+			if o.timeout >= 0 && booked >= gives-raceMargin {
+				o.command.ExitStatus = nil // its own wait ends at the same time
+			}
 		}
 	}
 	o.cutSteps()
+	if forever && c.byEngine() {
+		o.step(0, "no SIGKILL ever follows", "timeout -1: docker stop waits for ever")
+		return
+	}
 	o.step(at, "SIGKILL to "+c.title(o.root.p), h.says)
 	if !c.byEngine() {
 		o.command = Command{Returns: true} // kill(2) does; nobody waits and gives up
@@ -413,13 +425,18 @@ func alreadyZombie(h *hang) bool { return h.leaderZombie && h.p.State == "Z" }
 const raceMargin = 0.5
 
 // bookedAt is when the engine books the exit of an init that is a zombie already:
-// after its own wait for one that it thinks gone (moby killWithSignal, 10 s), and
-// where threads live after a try to delete the task (measured 10 and 12 s).
-func (c *inspection) bookedAt(h *hang) float64 {
-	if h.code == "WS206" {
-		return waitExitEvent + waitDirectKill
+// after the container's own stop timeout, whatever the command's (moby
+// killWithSignal), and where threads live after a try to delete the task (measured
+// 10 and 12 s with the default). false: not known.
+func (c *inspection) bookedAt(h *hang) (float64, bool) {
+	own := c.ownTimeout()
+	if own < 0 {
+		return 0, false
 	}
-	return waitExitEvent
+	if h.code == "WS206" {
+		own += waitDirectKill
+	}
+	return float64(own), true
 }
 
 // zombieText is the engine's own message for a zombie init (moby daemon/kill.go).

@@ -26,10 +26,7 @@ func (c *inspection) ghost(out *Container) {
 // daemon/kill.go killWithSignal). A command gives up 10 s after its SIGKILL, with
 // success: the direct kill finds nobody.
 func (c *inspection) healedByStop(out *Container, timeout int) {
-	own := defaultTimeout
-	if t := c.t.Container.StopTimeout; t != nil {
-		own = *t
-	}
+	own := c.ownTimeout()
 	heals := float64(own)
 	if own < 0 {
 		d := c.defect(catalog.GhostForMinus1)
@@ -55,6 +52,15 @@ func (c *inspection) healedByStop(out *Container, timeout int) {
 		{AtSeconds: heals, Action: "the engine", Effect: "books the exit by itself"},
 	}
 	out.Kill = &EndForecast{Signal: "SIGKILL", Outcome: "ghost", Command: returned(&kill), ContainerEnds: &yes, Steps: []Step{}}
+}
+
+// ownTimeout is the container's own stop timeout (moby container.StopTimeout), which
+// no flag of a command changes.
+func (c *inspection) ownTimeout() int {
+	if k := c.t.Container; k != nil && k.StopTimeout != nil {
+		return *k.StopTimeout
+	}
+	return defaultTimeout
 }
 
 // findGhost says why the engine does not know, as far as that can be seen.

@@ -63,14 +63,25 @@ func (c *inspection) processHang(p *evidence.Process) *hang {
 	case inZap(p):
 		return &hang{p: p, t: leader(p), code: "WS205", conf: Certain,
 			says: "PID 1 is dying and waits for the other tasks of its PID namespace to go"}
-	case p.State == "Z" && livingThreads(p) > 0:
+	case c.leaderGone(p):
 		return &hang{p: p, t: leader(p), code: "WS206", conf: Likely, leaderZombie: true,
 			says: "its leader has exited, " + livingOn(livingThreads(p))}
-	case p.State == "Z" && p.TracerPID != 0:
-		return &hang{p: p, t: leader(p), code: "WS203", conf: Certain, leaderZombie: true,
+	case p.State == "Z" && livingThreads(p) == 0 && p.TracerPID != 0 && !c.tracerDies(p):
+		// Likely: a good tracer too needs a moment, and nobody has looked twice.
+		return &hang{p: p, t: leader(p), code: "WS203", conf: Likely, leaderZombie: true,
 			says: fmt.Sprintf("it is dead, but its tracer (PID %d) has not let it go", p.TracerPID)}
 	}
 	return nil
+}
+
+// leaderGone reports whether a zombie leader with living threads is in the way. A
+// main thread may leave with pthread_exit: the others then live as before, and take
+// signals. But an engine's runtime takes such an init for stopped and sends none.
+func (c *inspection) leaderGone(p *evidence.Process) bool {
+	if p.State != "Z" || livingThreads(p) == 0 {
+		return false
+	}
+	return p == c.root && c.byEngine() || dying(p)
 }
 
 // inZap reports whether p is the init of a PID namespace that is being emptied.
@@ -99,8 +110,8 @@ func (c *inspection) taskHang(p *evidence.Process, t *evidence.Task) *hang {
 		}
 		return c.hangTraced(p, t)
 	case "S":
-		if tracerHangs(p) {
-			return c.hangTraced(p, t)
+		if h := c.hangTraced(p, t); tracerHangs(p) && h != nil {
+			return h
 		}
 		return c.hangFUSE(p, t)
 	}
@@ -137,7 +148,40 @@ func (c *inspection) hangTraced(p *evidence.Process, t *evidence.Task) *hang {
 	default:
 		h.timeless = true
 	}
+	if c.tracerDies(p) {
+		return c.tracedFromInside(h)
+	}
 	return h
+}
+
+// tracerDies reports whether SIGKILL to the container ends the tracer of p as well:
+// what it traces is then let go (kernel/ptrace.c exit_ptrace).
+func (c *inspection) tracerDies(p *evidence.Process) bool {
+	w, ok := c.waiterOf(p.TracerPID)
+	return ok && w.p != nil && c.holdsEnd(w.p)
+}
+
+// tracedFromInside: only an init that is held at its exit outlasts SIGKILL. It has
+// not begun to empty its namespace, so its tracer lives. Whether a tracer that is
+// stopped itself has asked for that stop only the kernel tells.
+func (c *inspection) tracedFromInside(h *hang) *hang {
+	k := kernelTask(h.p, h.t.TID)
+	switch held := slices.Contains(h.t.Stack, "do_exit") || k != nil && k.HeldAtExit; {
+	case h.p != c.root:
+		return nil
+	case held:
+		return h
+	case k == nil && h.p.TracerState != "S":
+		h.conf = Assumed
+		return h
+	}
+	return nil
+}
+
+// holdsEnd reports whether the end of the container waits for the end of p: of its
+// own processes, and of strangers in a PID namespace that its init empties.
+func (c *inspection) holdsEnd(p *evidence.Process) bool {
+	return !p.Outside || c.root != nil && nsInit(c.root) && p.PIDNS != 0 && p.PIDNS == c.root.PIDNS
 }
 
 // hangD is for uninterruptible sleep. /proc shows D for killable sleeps too.

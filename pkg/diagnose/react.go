@@ -209,8 +209,11 @@ func (s *simulation) held(r *reaction) bool {
 	p := r.p
 	queued := p.TracerPID != 0 || r.disp.kind != ignored && !(r.disp.kind == byDefault && nsInit(p) && !r.disp.opens)
 	switch {
-	case p.State == "Z" && livingThreads(p) > 0:
-		r.stays(effectCannotDie, "its leader is a zombie: signals are not delivered any more", "WS206", Likely)
+	case s.c.leaderGone(p):
+		r.stays(effectCannotDie, "its leader is a zombie: the runtime takes it for stopped and sends no signal", "WS206", Likely)
+		if dying(p) {
+			r.note = "is already dying, and a thread of it lives on"
+		}
 	case dying(p):
 		r.stays(effectCannotDie, "is already dying", "WS204", Likely)
 		if inZap(p) {

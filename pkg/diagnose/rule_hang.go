@@ -48,12 +48,10 @@ func (c *inspection) findHang(h *hang) Finding {
 	switch h.code {
 	case "WS203":
 		f.Summary = fmt.Sprintf("%s (PID %d) is traced by PID %d (%s): %s", name(h.p), h.p.PID, h.p.TracerPID, bounded(h.p.TracerComm, 20), h.says)
-		if h.p.TracerPID > 1 {
-			f.Fixes = append(f.Fixes, Fix{When: FixNow, Text: "end the tracer: what it holds is let go at once", Command: fmt.Sprintf("sudo kill -KILL %d", h.p.TracerPID), Risk: text("the debugging session ends")})
-		}
+		f.Fixes = append(f.Fixes, fixTracer(h.p, "end the tracer: what it holds is let go at once")...)
 	case "WS206":
 		c.addThread(&f, h.p)
-		f.Fixes = append(f.Fixes, Fix{When: FixHost, Text: "signals no longer reach it; --init does not help. Free or end what its threads wait for"})
+		f.Fixes = append(f.Fixes, Fix{When: FixHost, Text: "the runtime takes it for stopped and sends no signal; --init does not help. Free or end what its threads wait for"})
 	case "WS205":
 		f.Evidence = append(f.Evidence, c.zapFacts()...)
 		f.Fixes = append(f.Fixes, c.fixZap()...)
@@ -156,8 +154,17 @@ func (c *inspection) findHeld(o *outlook, r *reaction) Finding {
 		return f
 	}
 	f.Summary = fmt.Sprintf("%s is held by its tracer, PID %d (%s)", name(r.p), r.p.TracerPID, bounded(r.p.TracerComm, 20))
-	f.Fixes = append(f.Fixes, Fix{When: FixNow, Text: "end the tracer", Command: fmt.Sprintf("sudo kill -KILL %d", r.p.TracerPID), Risk: text("the debugging session ends")})
+	f.Fixes = append(f.Fixes, fixTracer(r.p, "end the tracer")...)
 	return f
+}
+
+// fixTracer ends the tracer of p: nothing where it is not known (0: it lives in
+// another PID namespace, or has gone a moment ago) or is the host's init.
+func fixTracer(p *evidence.Process, words string) []Fix {
+	if p.TracerPID <= 1 {
+		return nil
+	}
+	return []Fix{{When: FixNow, Text: words, Command: fmt.Sprintf("sudo kill -KILL %d", p.TracerPID), Risk: text("the debugging session ends")}}
 }
 
 // ruleFrozen: a cgroup that somebody froze behind the engine's back.

@@ -18,7 +18,7 @@ func (c *inspection) fixZap() []Fix {
 		case p.State == "Z" && p.PPID > 1 && (c.byPID[p.PPID] == nil || c.byPID[p.PPID].Outside):
 			out = append(out, fixReaper(p, c.byPID[p.PPID]))
 		case p.State == "t":
-			out = append(out, Fix{When: FixNow, Text: "end the tracer of PID " + fmt.Sprint(p.PID), Command: fmt.Sprintf("sudo kill -KILL %d", p.TracerPID)})
+			out = append(out, fixTracer(p, "end the tracer of PID "+fmt.Sprint(p.PID))...)
 		}
 	}
 	return out

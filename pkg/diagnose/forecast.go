@@ -311,11 +311,14 @@ func (c *inspection) endings(o *outlook) {
 	for i := range o.hangs {
 		if h := &o.hangs[i]; h.unread && c.holdsEnd(h.p) && o.verdict != Unknown {
 			// Not Stuck: a vfork parent looks the same to those who may not read more.
-			o.verdict, o.conf, o.ends, o.after, o.code = Unknown, Assumed, nil, nil, nil
-			o.command = Command{Returns: true}
-			o.root.gap = fmt.Sprintf("/proc/%d/task/%d/stack", h.p.PID, h.t.TID)
+			c.unreadable(o, h.p, h.t)
 			return
 		}
+	}
+	if t := leader(c.root); t != nil && o.verdict == Killed && dying(c.root) && t.State == "S" && len(t.Stack) == 0 && c.root.NSPID() == 1 {
+		// It may be emptying its namespace, and that may take for ever.
+		c.unreadable(o, c.root, t)
+		return
 	}
 	if o.verdict == Killed {
 		effect := c.dyingWords() + ". Exit code 137, unsaved data lost"
@@ -324,6 +327,13 @@ func (c *inspection) endings(o *outlook) {
 		}
 		o.step(*o.after, "SIGKILL to "+c.title(o.root.p), effect)
 	}
+}
+
+// unreadable: what a task sleeps in decides, and could not be read.
+func (c *inspection) unreadable(o *outlook, p *evidence.Process, t *evidence.Task) {
+	o.verdict, o.conf, o.ends, o.after, o.code = Unknown, Assumed, nil, nil, nil
+	o.command = Command{Returns: true}
+	o.root.gap = fmt.Sprintf("/proc/%d/task/%d/stack", p.PID, t.TID)
 }
 
 // returned is a command that ends well when the container does.

@@ -129,7 +129,7 @@ func TestKillable(t *testing.T) {
 		return proc{pid: 100, ns: 1, call: "pause", change: func(p *evidence.Process) {
 			p.State, p.Tasks[0].State = "D", "D"
 			p.Tasks[0].Stack = stack
-			p.Tasks[0].Again = &evidence.SecondLook{State: "D"}
+			p.Tasks[0].Again = &evidence.SecondLook{State: "D", SleptMillis: status(60000)}
 			if change != nil {
 				change(p)
 			}
@@ -144,6 +144,7 @@ func TestKillable(t *testing.T) {
 		{"vfork parent", inD([]string{"kernel_clone", "__do_sys_vfork"}, nil), Killed, Certain},
 		{"autofs", inD([]string{"autofs_wait", "autofs_mount_wait"}, nil), Killed, Certain},
 		{"frozen file system", inD([]string{"percpu_rwsem_wait", "vfs_write"}, nil), Stuck, Likely},
+		{"frozen file system, for a time that is not known", inD([]string{"percpu_rwsem_wait", "vfs_write"}, func(p *evidence.Process) { p.Tasks[0].Again.SleptMillis = nil }), Stuck, Assumed},
 		{"it moved between two looks", inD([]string{"percpu_rwsem_wait"}, func(p *evidence.Process) { p.Tasks[0].Again.Moved = true }), Killed, Certain},
 		{"unknown frame, kernel says killable", inD([]string{"strange_wait"}, func(p *evidence.Process) {
 			p.Kernel = &evidence.Kernel{Tasks: []evidence.KernelTask{{TID: 100, State: 0x2102}}}

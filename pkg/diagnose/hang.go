@@ -67,9 +67,12 @@ func (c *inspection) processHang(p *evidence.Process) *hang {
 		return &hang{p: p, t: leader(p), code: "WS206", conf: Likely, leaderZombie: true,
 			says: "its leader has exited, " + livingOn(livingThreads(p))}
 	case p.State == "Z" && livingThreads(p) == 0 && p.TracerPID != 0 && !c.tracerDies(p):
-		// Likely: a good tracer too needs a moment, and nobody has looked twice.
-		return &hang{p: p, t: leader(p), code: "WS203", conf: Likely, leaderZombie: true,
+		h := &hang{p: p, t: leader(p), code: "WS203", conf: Likely, leaderZombie: true,
 			says: fmt.Sprintf("it is dead, but its tracer (PID %d) has not let it go", p.TracerPID)}
+		if h.t != nil && h.t.Again != nil && h.t.Again.State == "Z" { // a good tracer too needs a moment
+			h.conf = Certain
+		}
+		return h
 	}
 	return nil
 }
@@ -110,12 +113,29 @@ func (c *inspection) taskHang(p *evidence.Process, t *evidence.Task) *hang {
 		}
 		return c.hangTraced(p, t)
 	case "S":
+		if h := hangExit(p, t); h != nil {
+			return h
+		}
 		if h := c.hangTraced(p, t); tracerHangs(p) && h != nil {
 			return h
 		}
 		return c.hangFUSE(p, t)
 	}
 	return nil
+}
+
+// hangExit is for a wait in a task's own exit that no signal ends, although it
+// shows S (io_uring/cancel.c io_uring_cancel_generic).
+func hangExit(p *evidence.Process, t *evidence.Task) *hang {
+	wait := catalog.LookupWait(t.Stack, wchan(t))
+	if wait == nil || wait.Topic != "aio" || wait.Killable != catalog.KillableNo || !catalog.Exiting(t.Stack) || t.Again != nil && (t.Again.State != "S" || t.Again.Moved) {
+		return nil
+	}
+	h := &hang{p: p, t: t, code: "WS220", wait: wait, conf: Likely, says: "it waits in its own exit, where SIGKILL no longer reaches it"}
+	if short(t) {
+		h.conf = Assumed
+	}
+	return h
 }
 
 // tracerHangs reports whether a tracer will not let a dying tracee go: it is
@@ -214,6 +234,9 @@ func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
 		h.conf, h.says = Certain, "SIGKILL is pending and it still sleeps"
 		if slow(wait) && !c.noMoment(t) && short(t) {
 			h.conf = Assumed // a disk may answer yet, and then it dies
+			if t.Again != nil && t.Again.SleptMillis == nil {
+				h.conf = Likely
+			}
 		}
 	case exiting && (killable != catalog.KillableUnknown || k != nil):
 		h.conf, h.says = Likely, "it waits in its own exit, where SIGKILL no longer reaches it"
@@ -250,9 +273,10 @@ func (c *inspection) hangD(p *evidence.Process, t *evidence.Task) *hang {
 // none but time.
 const longWait = 5000
 
-// short reports whether a sleep is known to be a young one.
+// short reports whether a sleep is a young one, for all that is known: two looks are
+// some 30 ms apart, so that one of an unknown length is not taken for a long one.
 func short(t *evidence.Task) bool {
-	return t.Again != nil && t.Again.SleptMillis != nil && *t.Again.SleptMillis < longWait
+	return t.Again == nil || t.Again.SleptMillis == nil || *t.Again.SleptMillis < longWait
 }
 
 // kernelTells reports whether a task of p slept on in D, for which the kernel's own

@@ -175,3 +175,28 @@ func TestZombieInitTimeout(t *testing.T) {
 		checkCommand(t, "kill", got.Kill.Command, c.kill, c.kstat)
 	}
 }
+
+// TestExitInS: waits of an exit that show S, which no signal ends.
+func TestExitInS(t *testing.T) {
+	dying := func(again *evidence.SecondLook, stack ...string) proc {
+		return proc{pid: 100, ns: 1, change: func(p *evidence.Process) {
+			p.Flags, p.Tasks[0].Stack, p.Tasks[0].Again = pfExiting, stack, again
+		}}
+	}
+	seen := func(ms int) *evidence.SecondLook { return &evidence.SecondLook{State: "S", SleptMillis: &ms} }
+	uring := []string{"io_uring_cancel_generic", "do_exit", "do_group_exit"}
+	for _, c := range []struct {
+		name string
+		q    proc
+		want Verdict
+		conf Confidence
+	}{
+		{"io_uring, once", dying(nil, uring...), Stuck, Assumed},
+		{"io_uring, a moment", dying(seen(30), uring...), Stuck, Assumed},
+		{"io_uring, for long", dying(seen(60000), uring...), Stuck, Likely},
+		{"io_uring, it moved", dying(&evidence.SecondLook{State: "S", Moved: true}, uring...), Killed, Likely},
+		{"a stack that may not be read", dying(nil), Unknown, Assumed},
+	} {
+		t.Run(c.name, func(t *testing.T) { want(t, Judge(snapshot(c.q), Options{}).Containers[0], c.want, c.conf) })
+	}
+}

@@ -24,6 +24,7 @@ func TestSeenOnce(t *testing.T) {
 		{"woke up", "sb_start_write", &evidence.SecondLook{State: "S"}, ""},
 		{"a disk, for a moment", "submit_bio_wait", &evidence.SecondLook{State: "D", SleptMillis: ms(200)}, Assumed},
 		{"a disk, for long", "submit_bio_wait", &evidence.SecondLook{State: "D", SleptMillis: ms(20000)}, Certain},
+		{"a disk, for a time that is not known", "submit_bio_wait", &evidence.SecondLook{State: "D"}, Likely},
 		{"twice, frozen", "sb_start_write", &evidence.SecondLook{State: "D", SleptMillis: ms(200)}, Certain},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -28,7 +28,7 @@ const (
 // passAbout finds the file and the mount that each task which may hang is stuck
 // on, and the servers of FUSE mounts.
 func (l *look) passAbout() {
-	tasks := l.hangingTasks()
+	tasks := l.hangingTasks(maxAbout)
 	if len(tasks) == 0 {
 		return
 	}
@@ -45,7 +45,7 @@ func (l *look) passAbout() {
 	}, func(pid int, found map[int]*evidence.About) { l.setAbout(pid, found) })
 	l.readPaths(tasks, own)
 	l.passFUSE()
-	l.passSlept(tasks)
+	l.passSlept(l.hangingTasks(maxAgain)) // an unknown time counts as a short one
 }
 
 func (l *look) setAbout(pid int, found map[int]*evidence.About) {
@@ -57,13 +57,13 @@ func (l *look) setAbout(pid int, found map[int]*evidence.About) {
 	}
 }
 
-// hangingTasks are copies of the tasks that may hang, by process.
-func (l *look) hangingTasks() map[int][]evidence.Task {
+// hangingTasks are copies of the tasks that may hang, at most limit, by process.
+func (l *look) hangingTasks(limit int) map[int][]evidence.Task {
 	out, n := map[int][]evidence.Task{}, 0
 	for i := range l.t.Processes {
 		p := &l.t.Processes[i]
 		for j := range p.Tasks {
-			if n < maxAbout && mayHang(&p.Tasks[j]) {
+			if n < limit && mayHang(&p.Tasks[j]) {
 				out[p.PID] = append(out[p.PID], p.Tasks[j])
 				n++
 			}
@@ -83,7 +83,7 @@ func mayHang(t *evidence.Task) bool {
 	case "D":
 		return wait == nil || wait.Killable != catalog.KillableYes && wait.Topic != "freezer"
 	case "S":
-		return wait != nil && wait.Read
+		return wait != nil && (wait.Read || wait.Killable == catalog.KillableNo && catalog.Exiting(t.Stack))
 	}
 	return false
 }

@@ -199,6 +199,23 @@ func TestReadString(t *testing.T) {
 	}
 }
 
+// The time of each task that may hang is asked for, of few the file; and a wait that
+// shows S in its own exit is one of them.
+func TestHangingTasks(t *testing.T) {
+	l := &look{t: &evidence.Target{Processes: []evidence.Process{{PID: 5}}}}
+	for i := range maxAbout + 4 {
+		l.t.Processes[0].Tasks = append(l.t.Processes[0].Tasks, evidence.Task{TID: 5 + i, State: "D", Stack: []string{"percpu_rwsem_wait"}, Again: &evidence.SecondLook{State: "D"}})
+	}
+	if few, all := len(l.hangingTasks(maxAbout)[5]), len(l.hangingTasks(maxAgain)[5]); few != maxAbout || all != maxAbout+4 {
+		t.Errorf("%d and %d tasks, want %d and %d", few, all, maxAbout, maxAbout+4)
+	}
+	wchan := "io_uring_cancel_generic"
+	uring := evidence.Task{State: "S", Wchan: &wchan, Stack: []string{wchan, "do_exit"}, Again: &evidence.SecondLook{State: "S"}}
+	if !restless(&uring) || !mayHang(&uring) {
+		t.Error("an exit that waits for io_uring gets no second look")
+	}
+}
+
 // Only who is stuck on the same device is in the same trouble, and only who has
 // been so for longer than a disk takes. The owner of a lock is named in any case.
 func TestStuckWith(t *testing.T) {

@@ -47,8 +47,9 @@ func restlessTasks(procs []evidence.Process) []taskID {
 	for i := range procs {
 		for j := range procs[i].Tasks {
 			t := &procs[i].Tasks[j]
-			// In t: held, or straced and let go on at once.
-			if (restless(t) || t.State == "t") && len(ids) < maxAgain {
+			// In t: held, or straced and let go on at once. In Z: its tracer may fetch it yet.
+			traced := t.State == "t" || t.State == "Z" && procs[i].TracerPID != 0
+			if (restless(t) || traced) && len(ids) < maxAgain {
 				ids = append(ids, taskID{i, j, procs[i].PID, t.TID, t.VolSwitches, t.InvolSwitches, t.Wchan != nil && writesPipe(*t.Wchan)})
 			}
 		}

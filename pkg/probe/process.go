@@ -146,7 +146,7 @@ func writesPipe(wchan string) bool {
 // restless are the tasks that deserve a second look: D may be a moment's wait
 // for a disk or for ever, R a busy program or a loop in the kernel.
 func restless(t *evidence.Task) bool {
-	return t.State == "D" || t.State == "R" || t.State == "S" && t.Wchan != nil && (strings.HasPrefix(*t.Wchan, "request_wait_answer") || writesPipe(*t.Wchan))
+	return t.State == "D" || t.State == "R" || t.State == "S" && t.Wchan != nil && (strings.HasPrefix(*t.Wchan, "request_wait_answer") || strings.HasPrefix(*t.Wchan, "io_uring_cancel") || writesPipe(*t.Wchan))
 }
 
 // uninterruptible reports whether a thread of p is in D now, as far as is known.

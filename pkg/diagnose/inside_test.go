@@ -39,6 +39,10 @@ func TestTracerInside(t *testing.T) {
 		{"a zombie that it has not fetched", []proc{init, gdb, traced("Z", "S", 107)}, false, Certain},
 		{"outside", []proc{init, outside, traced("t", "S", 107)}, true, Likely},
 		{"outside, a zombie", []proc{init, outside, traced("Z", "S", 107)}, true, Likely},
+		{"outside, a zombie seen twice", []proc{init, outside, with(traced("Z", "S", 107), func(q *proc) {
+			once := q.change
+			q.change = func(p *evidence.Process) { once(p); p.Tasks[0].Again = &evidence.SecondLook{State: "Z"} }
+		})}, true, Certain},
 		{"of the init", []proc{root(nil, "S"), gdb}, false, Likely},
 		{"of the init, stopped itself", []proc{root(nil, "T"), gdb}, true, Assumed},
 		{"of the init, asked for its exit", []proc{root(atExit, "S"), gdb}, true, Likely},

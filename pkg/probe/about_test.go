@@ -214,6 +214,10 @@ func TestHangingTasks(t *testing.T) {
 	if !restless(&uring) || !mayHang(&uring) {
 		t.Error("an exit that waits for io_uring gets no second look")
 	}
+	zombie := evidence.Process{PID: 7, State: "Z", TracerPID: 8, Tasks: []evidence.Task{{TID: 7, State: "Z"}}}
+	if len(restlessTasks([]evidence.Process{zombie})) != 1 {
+		t.Error("a zombie that its tracer may fetch gets no second look")
+	}
 }
 
 // Only who is stuck on the same device is in the same trouble, and only who has

@@ -19,7 +19,7 @@ type taskID struct {
 }
 
 // secondLook reads the state, the switch counters and the system time of tasks
-// that were in D or R.
+// that deserve it.
 func (r *reader) secondLook(ids []taskID, since time.Time) []*evidence.SecondLook {
 	out := make([]*evidence.SecondLook, len(ids))
 	for i, id := range ids {

@@ -125,7 +125,7 @@ func (l *lab) hold(t *testing.T, a answer, say diagnose.Command, c *command) {
 	t.Helper()
 	c.returns(t, 40*time.Second)
 	switch {
-	case say.ExitStatus == nil:
+	case say.ExitStatus == nil && (say.AfterSeconds == nil || a.Kill.Outcome != "dies"):
 		t.Errorf("docker %s: no forecast: %+v", c.name, say)
 		return
 	case say.AfterSeconds == nil: // a handler that runs, for as long as it likes
@@ -134,7 +134,8 @@ func (l *lab) hold(t *testing.T, a answer, say diagnose.Command, c *command) {
 	case math.Abs(*say.AfterSeconds-c.took.Seconds()) > 2:
 		t.Errorf("docker %s took %v, forecast %.0f s", c.name, c.took, *say.AfterSeconds)
 	}
-	if *say.ExitStatus != min(c.code, 1) {
+	// Without a status it is a race between the kernel and dockerd; the time is none.
+	if say.ExitStatus != nil && *say.ExitStatus != min(c.code, 1) {
 		t.Errorf("docker %s: exit status %d, forecast %d", c.name, c.code, *say.ExitStatus)
 	}
 	if say.Error != nil {

@@ -91,6 +91,9 @@ func clipCommand(list []string) []string {
 	return out
 }
 
+// ReadingPrefix begins the names of the containers that are made to read an image.
+const ReadingPrefix = "whystuck-static-"
+
 // ImageFiles reads files of one image. It makes a container for that, which is
 // never started, when the first file is asked for; Close removes it.
 type ImageFiles struct {
@@ -110,7 +113,7 @@ type ImageFiles struct {
 func (e *Engine) OpenImage(img *evidence.Image, labels map[string]string) *ImageFiles {
 	var b [6]byte
 	_, _ = rand.Read(b[:]) // crypto/rand does not fail on Linux
-	return &ImageFiles{e: e, image: img.ID, volumes: img.Volumes, labels: labels, name: "whystuck-static-" + hex.EncodeToString(b[:])}
+	return &ImageFiles{e: e, image: img.ID, volumes: img.Volumes, labels: labels, name: ReadingPrefix + hex.EncodeToString(b[:])}
 }
 
 // File is what is at a path of the image, with its text where it is a regular file

@@ -3,19 +3,23 @@ package smoke
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/whystuck/whystuck/pkg/engine"
 )
 
 // Strays are the containers that interrupted runs have left: those that carry our
-// label and whose creator is gone. live counts the others, which a run is using,
-// or of which that cannot be told.
+// label and our name, and whose creator is gone. live counts the others, which a
+// run is using, or of which that cannot be told.
 func (s *Smoker) Strays(ctx context.Context) (strays []engine.Labelled, live int, err error) {
 	all, err := s.Engine.Runner().Labelled(ctx, Label)
 	if err != nil {
 		return nil, 0, err
 	}
 	for _, c := range all {
+		if !ours(c.Name) {
+			continue
+		}
 		if by, ok := parseCreator(c.Label); ok && by.over(s.Look.Proc, s.Now()) {
 			strays = append(strays, c)
 		} else {
@@ -23,6 +27,12 @@ func (s *Smoker) Strays(ctx context.Context) (strays []engine.Labelled, live int
 		}
 	}
 	return strays, live, nil
+}
+
+// ours reports a name that we give. The label alone proves nothing: a container
+// has its image's labels, and docker commit keeps those of a stray.
+func ours(name string) bool {
+	return strings.HasPrefix(name, namePrefix) || strings.HasPrefix(name, engine.ReadingPrefix)
 }
 
 // Clean removes them and gives those that are removed; the error joins those of

@@ -37,7 +37,10 @@ type run struct {
 	out  Result
 }
 
-func newName() string { return fmt.Sprintf("whystuck-image-%d-%s", os.Getpid(), rand.Text()[:8]) }
+// namePrefix begins the names of our containers.
+const namePrefix = "whystuck-image-"
+
+func newName() string { return fmt.Sprintf("%s%d-%s", namePrefix, os.Getpid(), rand.Text()[:8]) }
 
 func (r *run) say(doing string) { r.Smoker.say(r.image, doing) }
 
@@ -143,10 +146,7 @@ func (r *run) stop(ctx context.Context) {
 		r.fail(ctx, diagnose.DiedEarly, diagnose.DiedLater)
 		return
 	}
-	done := r.load(ctx, p.Report.Containers[0].PID)
-	r.say("stopping")
-	out := p.Run(ctx)
-	done()
+	out := r.loaded(ctx, p)
 	for _, f := range out.Hold {
 		_ = f.Close() // an engine that kills now kills what is to go anyway
 	}
@@ -157,6 +157,14 @@ func (r *run) stop(ctx context.Context) {
 		r.out.Err, r.out.Container.Agreed = ctx.Err(), nil
 	}
 	diagnose.Otherwise(&r.out.Container)
+}
+
+// loaded stops it under the load, which ends whatever happens.
+func (r *run) loaded(ctx context.Context, p *stop.Prepared) *stop.Result {
+	done := r.load(ctx, p.Report.Containers[0].PID)
+	defer done()
+	r.say("stopping")
+	return p.Run(ctx)
 }
 
 func lookError(s *evidence.Snapshot) error {
@@ -200,11 +208,18 @@ func (r *run) remove(ctx context.Context) {
 		return
 	}
 	err := r.runner.Remove(ctx, r.name)
-	for tries := 0; r.unsure && errors.Is(err, engine.ErrNoSuchContainer) && tries < 5 && ctx.Err() != nil; tries++ {
+	for tries := 0; r.late(ctx, err) && tries < 5; tries++ {
 		time.Sleep(200 * time.Millisecond)
 		err = r.runner.Remove(ctx, r.name)
 	}
 	if err != nil && !errors.Is(err, engine.ErrNoSuchContainer) {
 		r.out.Left, r.out.LeftWhy = r.name, err
 	}
+}
+
+// late reports whether a container that is not there may come yet: its creation
+// was cut off, or had no answer.
+func (r *run) late(ctx context.Context, err error) bool {
+	var down *engine.Error
+	return r.unsure && errors.Is(err, engine.ErrNoSuchContainer) && (ctx.Err() != nil || errors.As(r.out.Err, &down))
 }

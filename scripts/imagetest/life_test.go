@@ -114,16 +114,24 @@ func (l *lab) killed(t *testing.T) {
 	l.waitFor(t, 1)
 	s.signal(syscall.SIGKILL)
 	s.wait(t, 5*time.Second)
-	if n := len(l.ours(t)); n != 1 {
-		t.Fatalf("%d containers are left, want the stray", n)
+	left := l.ours(t)
+	if len(left) != 1 {
+		t.Fatalf("%d containers are left, want the stray", len(left))
 	}
+	stray := left[0]
 	live := l.start(t, "--ready-after", "60s", "long")
 	ids := l.waitFor(t, 2)
 	a := l.whystuck(t, "--settle", "100ms", "--stop-timeout", "0", "long")
 	if !strings.Contains(a.stderr, "interrupted runs have left 1 container") || !strings.Contains(a.stderr, "whystuck image --clean") {
 		t.Errorf("the next run says %q", a.stderr)
 	}
+	// A container has the labels of its image, and docker commit keeps a stray's.
+	value := l.docker(t, "inspect", "-f", "{{index .Config.Labels \""+label+"\"}}", stray)
+	l.docker(t, "create", "--name", "production", "--label", label+"="+strings.TrimSpace(value), "long")
 	a = l.whystuck(t, "--clean")
+	if state := l.docker(t, "rm", "-f", "production"); strings.TrimSpace(state) != "production" {
+		t.Errorf("--clean has removed a container that is not ours: %q", state)
+	}
 	if a.code != 0 || strings.Count(a.stdout, "removed whystuck-image-") != 1 || !strings.Contains(a.stdout, "1 container left alone") {
 		t.Errorf("--clean: exit code %d, %q, %q", a.code, a.stdout, a.stderr)
 	}

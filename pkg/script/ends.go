@@ -160,29 +160,45 @@ func (r *reader) cases(c *syntax.CaseClause, depth int) []End {
 func bound(ends []End) []End { return ends[:min(len(ends), maxEnds)] }
 
 // loop is endless where its condition is `true` or `:`; others end some time, and
-// what follows counts. A loop that only sleeps and looks is no program either.
+// what follows counts. A loop that only sleeps and looks is no program either. An
+// exec within is an ending of its own.
 func (r *reader) loop(s *syntax.Stmt, depth int) []End {
+	var do []*syntax.Stmt
+	switch cmd := s.Cmd.(type) {
+	case *syntax.WhileClause:
+		do = cmd.Do
+	case *syntax.ForClause:
+		do = cmd.Do
+	}
+	inner := r.ends(do, depth+1)
+	e := End{Kind: Nothing}
+	if r.endless(s) {
+		e = End{Kind: Loop, Line: int(s.Pos().Line())}
+	}
+	var out []End
+	for _, in := range inner {
+		switch {
+		case in.Kind == Exec:
+			out = append(out, in)
+		case in.Kind == Foreground && e.Kind == Loop && !isSleep(in.Words):
+			e.Words, e.Line = in.Words, in.Line
+		}
+	}
+	return bound(append(out, e))
+}
+
+func (r *reader) endless(s *syntax.Stmt) bool {
 	w, ok := s.Cmd.(*syntax.WhileClause)
 	if !ok || len(w.Cond) != 1 {
-		return nothing()
+		return false
 	}
 	call, ok := w.Cond[0].Cmd.(*syntax.CallExpr)
 	if !ok || len(call.Args) == 0 {
-		return nothing()
+		return false
 	}
 	name := r.word(call.Args[0])
-	endless := (name == "true" || isSleep([]string{name}) || name == ":" || name == "[" && len(call.Args) == 3) && !w.Until ||
+	return (name == "true" || isSleep([]string{name}) || name == ":" || name == "[" && len(call.Args) == 3) && !w.Until ||
 		name == "false" && w.Until
-	if !endless {
-		return nothing()
-	}
-	e := End{Kind: Loop, Line: int(s.Pos().Line())}
-	for _, inner := range r.ends(w.Do, depth+1) {
-		if inner.Kind == Foreground && !isSleep(inner.Words) {
-			e.Words, e.Line = inner.Words, inner.Line
-		}
-	}
-	return []End{e}
 }
 
 // sleepsLong: `sleep infinity` and its like stand for a program.

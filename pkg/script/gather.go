@@ -24,7 +24,14 @@ func words(text string) map[string]bool {
 // gather walks the whole script once for what may stand anywhere: functions,
 // traps, background commands, `set --`.
 func (r *reader) gather(file *syntax.File) {
+	var inner []bool // of the nodes that we are in
 	syntax.Walk(file, func(n syntax.Node) bool {
+		if n == nil {
+			inner = inner[:len(inner)-1]
+			return true
+		}
+		within := len(inner) > 0 && inner[len(inner)-1] || apart(n)
+		inner = append(inner, within)
 		switch n := n.(type) {
 		case *syntax.FuncDecl:
 			if n.Name != nil {
@@ -35,7 +42,7 @@ func (r *reader) gather(file *syntax.File) {
 				r.background(n)
 			}
 		case *syntax.CallExpr:
-			r.noteCall(n)
+			r.noteCall(n, within)
 		}
 		return true
 	})
@@ -43,6 +50,17 @@ func (r *reader) gather(file *syntax.File) {
 		t := &r.out.Traps[i]
 		t.Kills = strings.Contains(t.Text, "kill") || r.functionKills(t.Text)
 	}
+}
+
+// apart reports a part of the script that may not be run, or not in its own shell.
+func apart(n syntax.Node) bool {
+	switch n := n.(type) {
+	case *syntax.FuncDecl, *syntax.Subshell, *syntax.CmdSubst, *syntax.ProcSubst:
+		return true
+	case *syntax.Stmt:
+		return n.Background
+	}
+	return false
 }
 
 func (r *reader) background(s *syntax.Stmt) {
@@ -53,13 +71,13 @@ func (r *reader) background(s *syntax.Stmt) {
 	r.out.Background = append(r.out.Background, End{Kind: Loop, Line: int(s.Pos().Line())})
 }
 
-func (r *reader) noteCall(c *syntax.CallExpr) {
+func (r *reader) noteCall(c *syntax.CallExpr, inner bool) {
 	w := r.words(c.Args)
 	switch {
 	case len(w) == 0:
 	case w[0] == "trap":
-		r.trap(w[1:], int(c.Pos().Line()))
-	case w[0] == "." || w[0] == "source":
+		r.trap(w[1:], int(c.Pos().Line()), inner)
+	case w[0] == "." || w[0] == "source" || w[0] == "eval":
 		r.out.Sourced = true
 	case w[0] == "set" && len(w) > 3 && w[1] == "--" && w[len(w)-1] == "$@":
 		r.out.Sets = w[2 : len(w)-1]
@@ -67,14 +85,20 @@ func (r *reader) noteCall(c *syntax.CallExpr) {
 }
 
 // trap reads `trap TEXT SIGNAL...`. Without a text it is a listing or a reset.
-func (r *reader) trap(w []string, line int) {
+func (r *reader) trap(w []string, line int, inner bool) {
 	if len(w) > 0 && w[0] == "--" {
 		w = w[1:]
 	}
-	if len(w) < 2 || w[0] == "-" || w[0] == "-p" || w[0] == "-l" {
+	if len(w) > 1 && w[0] == "-" {
+		for _, s := range w[1:] {
+			r.out.Resets = append(r.out.Resets, signalWord(s))
+		}
 		return
 	}
-	t := Trap{Text: w[0], Line: line}
+	if len(w) < 2 || w[0] == "-p" || w[0] == "-l" {
+		return
+	}
+	t := Trap{Text: w[0], Line: line, Inner: inner}
 	for _, s := range w[1:] {
 		t.Signals = append(t.Signals, signalWord(s))
 	}

@@ -57,6 +57,9 @@ type Trap struct {
 	Line    int
 	// Kills: its text, or the function that it calls, has a kill in it.
 	Kills bool
+	// Inner: it stands in a function, a subshell or the background. Whether it is
+	// reached, and whose it is then, is not known.
+	Inner bool
 }
 
 // Script is what was found.
@@ -67,8 +70,11 @@ type Script struct {
 	// Sets are the words of `set -- WORD "$@"`, nil when there is none: images put
 	// the program's name before options that way.
 	Sets []string
-	// Sourced: it reads another file, which may hold traps and functions.
+	// Sourced: it runs a text that is not seen here (., source, eval), which may hold
+	// traps and functions, or an exec.
 	Sourced bool
+	// Resets are the signals that `trap -` gives back, in any place.
+	Resets []string
 }
 
 // ErrTooLong says that the text is longer than MaxText.
@@ -121,14 +127,31 @@ func (r *reader) tail(list []*syntax.Stmt) {
 	}
 }
 
-// TrapFor is the last trap on a signal ("TERM"), nil when there is none.
+// TrapFor is the last trap on a signal ("TERM"), nil when there is none. An empty
+// one in a function or a subshell does not count where there is one with a text: a
+// handler silences the signal that it handles.
 func (s *Script) TrapFor(signal string) *Trap {
+	var last *Trap
 	for i := len(s.Traps) - 1; i >= 0; i-- {
-		for _, name := range s.Traps[i].Signals {
-			if name == signal {
-				return &s.Traps[i]
-			}
+		t := &s.Traps[i]
+		switch {
+		case !slices.Contains(t.Signals, signal):
+		case t.Text != "" || !t.Inner:
+			return t
+		case last == nil:
+			last = t
 		}
 	}
-	return nil
+	return last
+}
+
+// Changes reports whether the script sets a signal more than once, or gives it back.
+func (s *Script) Changes(signal string) bool {
+	n := 0
+	for _, t := range s.Traps {
+		if slices.Contains(t.Signals, signal) {
+			n++
+		}
+	}
+	return n > 1 || slices.Contains(s.Resets, signal)
 }

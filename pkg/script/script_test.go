@@ -65,6 +65,10 @@ func TestEnds(t *testing.T) {
 		{"test and exec", "[ -n \"$X\" ] && exec a\nb", []string{"foreground b (tail)"}},
 		{"or exit", "server || exit 1", []string{"foreground server"}},
 		{"command", "command server", []string{"foreground server (single)"}},
+		{"an exec in an endless loop", "while :; do case $1 in a) shift;; *) exec \"$@\";; esac; done", []string{"exec $@", "loop"}},
+		{"an exec in a loop that ends", "for a in x y; do [ -x $a ] && exec $a; done\nserver", []string{"foreground server (tail)"}},
+		{"an exec in a loop before nothing", "server\nfor a in x y; do [ -x $a ] && exec $a; done", []string{"exec $a", "foreground server"}},
+		{"eval ends nobody knows how", "eval exec \"$CMD\"", []string{"nothing"}},
 		{"recursion", "f() { f; }\nf", []string{"nothing"}},
 		{"empty", "", []string{"nothing"}},
 	}
@@ -86,7 +90,7 @@ func TestTraps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Trap{{[]string{"TERM", "INT"}, "stop", 2, true}, {[]string{"EXIT"}, "echo bye", 3, false}, {[]string{"HUP"}, "", 4, false}}
+	want := []Trap{{[]string{"TERM", "INT"}, "stop", 2, true, false}, {[]string{"EXIT"}, "echo bye", 3, false, false}, {[]string{"HUP"}, "", 4, false, false}}
 	if diff := cmp.Diff(want, s.Traps); diff != "" {
 		t.Error(diff)
 	}
@@ -95,6 +99,36 @@ func TestTraps(t *testing.T) {
 	}
 	if len(s.Background) != 1 || s.Background[0].Words[0] != "server" {
 		t.Errorf("background is %v", s.Background)
+	}
+}
+
+// TestTrapsInside: where a trap stands, and that a reset is seen.
+func TestTrapsInside(t *testing.T) {
+	for _, tt := range []struct {
+		text           string
+		want           string // of the trap for TERM
+		inner, changes bool
+	}{
+		{"trap '' TERM\nserver", "", false, false},
+		{"f() { trap '' TERM; }\ntrap '' HUP\n", "", true, false},
+		{"(trap '' TERM; a)\nserver", "", true, false},
+		{"{ trap '' TERM; a; } &\nserver", "", true, false},
+		{"trap stop TERM\nstop() { trap '' TERM INT; kill $pid; }\nserver", "stop", false, true},
+		{"trap stop TERM\ntrap '' TERM\nserver", "", false, true},
+		{"trap '' TERM\nsetup\ntrap - TERM\nserver", "", false, true},
+	} {
+		s, err := Read(tt.text, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.TrapFor("TERM"); got == nil || got.Text != tt.want || got.Inner != tt.inner || s.Changes("TERM") != tt.changes {
+			t.Errorf("%q: %+v, changes %v; want %+v", tt.text, got, s.Changes("TERM"), tt)
+		}
+	}
+	for _, text := range []string{". /lib.sh", "source /lib.sh", "eval \"$X\""} {
+		if s, err := Read(text, true); err != nil || !s.Sourced {
+			t.Errorf("%q: %+v, %v: nothing unseen in it", text, s, err)
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ var replacers = []replacer{
 	{names: []string{"taskset"}, operands: 1, source: "util-linux taskset.c"},
 	{names: []string{"stdbuf"}, values: []string{"-i", "-o", "-e", "--input", "--output", "--error"}, source: "coreutils stdbuf.c"},
 	{names: []string{"chpst"}, values: []string{"-u", "-U", "-e", "-/", "-n", "-l", "-L", "-m", "-d", "-o", "-p", "-f", "-c"}, source: "runit chpst.c"},
-	{names: []string{"numactl"}, source: "numactl.c"},
+	{names: []string{"numactl"}, values: []string{"-i", "-m", "-N", "-C", "-p", "--interleave", "--membind", "--cpunodebind", "--physcpubind", "--preferred"}, source: "numactl.c"},
 }
 
 // Replaced takes off a program that replaces itself by its command: for

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -76,6 +78,20 @@ func imageRun(s *engine.Spec) evidence.ImageRun {
 		r.Entrypoint = []string{*s.Entrypoint}
 	}
 	r.Init = s.Init != nil && *s.Init
+	r.WorkingDir = s.Workdir
+	for _, e := range s.Env {
+		if path, ok := strings.CutPrefix(e, "PATH="); ok {
+			r.Path = &path
+		}
+	}
+	for _, v := range s.Volumes { // SOURCE:TARGET[:ro], or TARGET
+		parts := strings.Split(v, ":")
+		r.Mounts = append(r.Mounts, parts[min(1, len(parts)-1)])
+	}
+	for _, v := range s.Tmpfs {
+		at, _, _ := strings.Cut(v, ":")
+		r.Mounts = append(r.Mounts, at)
+	}
 	return r
 }
 
@@ -118,11 +134,22 @@ func (t *trying) explain(ctx context.Context, s *smoke.Smoker, image string, r *
 	}
 	c, err := smoke.Static(ctx, s.Engine, image, imageRun(&t.options.Spec), t.static.lines())
 	if err != nil {
-		return // the result stands without it
+		// The result stands without it, but what stays behind is to be known.
+		t.complain(image + ": reading the image: " + err.Error())
+		return
 	}
 	for _, f := range c.Findings {
-		if f.Severity != diagnose.SeverityInfo {
+		if f.Severity != diagnose.SeverityInfo && !refuted(f, &r.Container) {
 			r.Container.Findings = append(r.Container.Findings, f)
 		}
 	}
+}
+
+// refuted reports whether what was seen speaks against a finding: what was still
+// there when it was stopped can be executed. One that ended at once may not: runc
+// tells of a bad format only after the start.
+func refuted(f diagnose.Finding, seen *diagnose.Container) bool {
+	return f.Code == "WS516" && !slices.ContainsFunc(seen.Findings, func(f diagnose.Finding) bool {
+		return f.Code == string(diagnose.CannotStart) || f.Code == string(diagnose.DiedEarly)
+	})
 }

@@ -162,12 +162,21 @@ func (c *imageCase) stopSignal() {
 // finding starts a finding that an instruction of the Dockerfile brings about.
 func (c *imageCase) finding(code, instruction string, conf Confidence) Finding {
 	f := newFinding(code, nil)
+	if instruction == c.from && c.baseMayEnter() {
+		conf = Assumed
+	}
 	f.Confidence = conf
 	if conf == Assumed && f.Severity == SeverityError {
 		f.Severity = SeverityWarning
 	}
 	f.Location = c.location(instruction)
 	return f
+}
+
+// baseMayEnter reports whether what is judged may be the arguments of an ENTRYPOINT
+// that the base brings: tini, or a script.
+func (c *imageCase) baseMayEnter() bool {
+	return c.alone() && c.img.Dockerfile.Base != "scratch" && (c.from == "CMD" || c.from == "command")
 }
 
 // location is the instruction's line, or that of FROM where the base brings it.

@@ -47,8 +47,12 @@ func (c *imageCase) ruleStart() {
 	if c.missing == "" || slices.ContainsFunc(c.links, func(l link) bool { return l.shell != nil && l.shell.script != nil }) {
 		return // what a script starts may come with a PATH of its own
 	}
-	f := c.finding("WS516", c.from, Certain)
-	f.Summary = fmt.Sprintf("%s cannot be executed: %s", bounded(c.missing, 80), c.refused)
+	conf, says := Certain, "%s cannot be executed: %s"
+	if !c.direct {
+		conf, says = Assumed, "%s cannot be executed, as far as is seen in the image: %s"
+	}
+	f := c.finding("WS516", c.from, conf)
+	f.Summary = fmt.Sprintf(says, bounded(c.missing, 80), c.refused)
 	f.Evidence = append(f.Evidence, c.startFact("what the container starts"))
 	if b := c.broken; b != nil && !b.Absent {
 		first, _, _ := strings.Cut(string(b.Head), "\n")
@@ -127,7 +131,9 @@ func (c *imageCase) ruleWrapper(l *link) {
 	f.Evidence = append(f.Evidence, Evidence{Source: "image:" + bounded(l.path, 120), Field: "argv", Value: showArgv(l.argv), Says: "known: " + l.row.Source})
 	switch w := l.row.Forward; {
 	case w == nil && l.pid1 && l.row.Plain:
-		f.Severity = SeverityError
+		if f.Confidence != Assumed {
+			f.Severity = SeverityError
+		}
 		f.Summary = fmt.Sprintf("%s is PID 1, has no handler for %s and passes nothing on", l.name(), c.sigName)
 	case w == nil:
 		f.Summary = fmt.Sprintf("%s passes no signal on", l.name())

@@ -35,7 +35,7 @@ func (c *imageCase) ruleShell(l *link, i int) {
 }
 
 // branched lowers the confidence where another branch of the script ends in exec,
-// or where it reads in another file.
+// or where it runs a text that was not seen.
 func (c *imageCase) branched(l *link, conf Confidence) Confidence {
 	for _, e := range l.shell.script.Ends {
 		if e.Kind == script.Exec {
@@ -153,7 +153,7 @@ func doubt(l *link, e *script.End, conf Confidence) string {
 	case l.shell.command && e.Tail:
 		return "unless this " + l.program.ID + " replaces itself by its last command, "
 	case l.shell.script.Sourced:
-		return "unless a file that it reads sets a trap, "
+		return "unless what it reads in or puts together sets a trap or becomes the program, "
 	case l.shell.script.TrapFor("EXIT") == nil && len(l.shell.script.Ends) > 1:
 		return "in one of its branches "
 	}
@@ -176,8 +176,12 @@ func (c *imageCase) textFact(l *link, line int, says string) Evidence {
 		e.Value = bounded(strings.TrimSpace(sh.text), 200)
 		return e
 	}
-	return Evidence{Source: bounded(sh.source, 160), Field: fmt.Sprintf("line %d", line), Value: c.lineOf(l, line), Says: says}
+	return Evidence{Source: bounded(sh.source, 160), Field: fmt.Sprintf("line %d", line), Value: bounded(c.lineOf(l, line), maxLine), Says: says}
 }
+
+// maxLine is how much of a line is shown, in bytes. A longer one is no patch: half
+// a command is another command.
+const maxLine = 120
 
 // lineOf is one line of a script.
 func (c *imageCase) lineOf(l *link, n int) string {
@@ -187,7 +191,7 @@ func (c *imageCase) lineOf(l *link, n int) string {
 		}
 		lines := strings.Split(string(f.Head), "\n")
 		if n >= 1 && n <= len(lines) {
-			return bounded(strings.TrimSpace(lines[n-1]), 120)
+			return strings.TrimSpace(lines[n-1])
 		}
 	}
 	return ""
@@ -224,7 +228,7 @@ func (c *imageCase) shellFixes(l *link, e *script.End, code string) []Fix {
 		return []Fix{{When: FixImage, Text: "exec form, or exec before the last command"}}
 	}
 	fix := Fix{When: FixImage, Text: "let the script become the program"}
-	if line := c.lineOf(l, e.Line); line != "" && e.Kind == script.Foreground && strings.HasPrefix(strings.Trim(line, `"`), e.Words[0]) && !strings.ContainsAny(line, "|&;`\\") {
+	if line := c.lineOf(l, e.Line); line != "" && len(line) <= maxLine && e.Kind == script.Foreground && strings.HasPrefix(strings.Trim(line, `"`), e.Words[0]) && !strings.ContainsAny(line, "|&;`\\") {
 		fix.Patch = "exec " + line
 	}
 	return []Fix{fix}
@@ -240,8 +244,12 @@ func plainWords(text string) string {
 
 // ruleIgnores: trap ” TERM.
 func (c *imageCase) ruleIgnores(l *link, trap *script.Trap) {
-	f := c.finding("WS517", c.from, c.branched(l, Likely))
-	f.Summary = fmt.Sprintf("%s ignores %s, and so does every program that it starts and that does not set a handler", l.name(), c.sigName)
+	conf, unless := c.branched(l, Likely), ""
+	if name := strings.TrimPrefix(c.sigName, "SIG"); trap.Inner || l.shell.script.Changes(name) {
+		conf, unless = Assumed, "unless its trap has been changed by then, or is that of a part of it, "
+	}
+	f := c.finding("WS517", c.from, conf)
+	f.Summary = fmt.Sprintf("%s%s ignores %s, and so does every program that it starts and that does not set a handler", unless, l.name(), c.sigName)
 	f.Evidence = append(f.Evidence, c.textFact(l, trap.Line, "an empty trap: ignored, and inherited over exec"))
 	f.Fixes = append(f.Fixes, Fix{When: FixImage, Text: "remove the empty trap, or set it back before the program starts", Patch: "trap - " + strings.TrimPrefix(c.sigName, "SIG")})
 	c.place(&f, l, trap.Line)
@@ -253,7 +261,9 @@ func (c *imageCase) ruleInteractive(l *link) {
 	f := c.finding("WS515", c.from, Likely)
 	f.Summary = fmt.Sprintf("%s without a script: it ends at once without an input, and on a terminal it ignores SIGTERM", l.name())
 	if c.img.Run.TTY && c.sig == evidence.SIGTERM && l.pid1 && !c.img.Run.Init {
-		f.Severity = SeverityError
+		if f.Severity = SeverityError; f.Confidence == Assumed {
+			f.Severity = SeverityWarning
+		}
 		f.Summary = l.name() + " on a terminal is interactive and ignores SIGTERM: the whole timeout is waited"
 	}
 	f.Evidence = append(f.Evidence, c.startFact("a shell without a script"))

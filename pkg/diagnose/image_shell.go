@@ -48,7 +48,7 @@ func (w *walk) readScript(l *link, name string, args []string) {
 	case file == nil || file.Unread:
 		sh.trouble = "not read"
 	case file.Absent:
-		w.missing, w.refused = sh.file, "there is no such file in the image"
+		w.missing, w.refused, w.direct = sh.file, "there is no such file in the image", false
 	case int64(len(file.Head)) < file.Size:
 		sh.trouble = "longer than is read"
 	default:

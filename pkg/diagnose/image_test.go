@@ -1,9 +1,11 @@
 package diagnose
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -54,6 +56,19 @@ func script1(text string) map[string]string { return and(map[string]string{"/ent
 func TestJudgeImage(t *testing.T) {
 	type edit func(*evidence.Image)
 	stop := func(s string) edit { return func(i *evidence.Image) { i.StopSignal = s } }
+	path := func(dirs string) edit {
+		if dirs == "" {
+			for n := range 20 {
+				dirs += fmt.Sprintf("/p%d:", n)
+			}
+		}
+		return func(i *evidence.Image) { i.Path = &dirs }
+	}
+	dockerfile := func(base, instruction string) edit {
+		return func(i *evidence.Image) {
+			i.Dockerfile = &evidence.Dockerfile{Path: "Dockerfile", Base: base, Alone: true, Lines: map[string]int{"FROM": 1, instruction: 2}}
+		}
+	}
 	tests := []struct {
 		name       string
 		entrypoint []string
@@ -80,6 +95,13 @@ func TestJudgeImage(t *testing.T) {
 		{"background, wait, a trap that tells nobody", argv("/entry.sh"), nil, script1("#!/bin/sh\ntrap 'exit 0' TERM\nserver &\nwait\n"), nil, []string{"WS507 warning assumed"}},
 		{"trap for another signal", argv("/entry.sh"), nil, script1("#!/bin/sh\ntrap 'exit 0' INT\nserver &\nwait\n"), nil, []string{"WS507 error likely"}},
 		{"tail keeps it alive", argv("/entry.sh"), nil, script1("#!/bin/sh\nserver &\ntail -f /var/log/x\n"), nil, []string{"WS518 error likely"}},
+		{"an eval that may become the program", argv("/entry.sh"), nil, script1("#!/bin/sh\nserver &\nsleep infinity\neval exec \"$CMD\"\n"), nil, []string{"WS518 warning assumed"}},
+		{"a loop over the arguments that ends in exec", argv("/entry.sh"), argv("server"), script1("#!/bin/sh\nwhile :; do case $1 in -x) shift;; *) exec \"$@\";; esac; done\n"), nil, []string{"WS518 warning assumed"}},
+		{"ignored and given back", argv("/entry.sh"), nil, script1("#!/bin/sh\ntrap '' TERM\nsetup\ntrap - TERM\nserver\n"), nil, []string{"WS517 warning assumed"}},
+		{"ignored in a function", argv("/entry.sh"), nil, script1("#!/bin/sh\nquiet() { trap '' TERM; }\nserver\n"), nil, []string{"WS517 warning assumed"}},
+		{"ignored in a subshell", argv("/entry.sh"), nil, script1("#!/bin/sh\n(trap '' TERM; setup)\nserver\n"), nil, []string{"WS517 warning assumed"}},
+		{"a handler that silences its signal", argv("/entry.sh"), nil, script1("#!/bin/sh\nserver &\ntrap stop TERM\nstop() { trap '' TERM; kill $!; }\nwait\n"), nil, nil},
+		{"ignored for good", argv("/entry.sh"), nil, script1("#!/bin/sh\ntrap '' TERM\nserver\n"), nil, []string{"WS517 error likely"}},
 		{"ignored", argv("/entry.sh"), argv("server"), script1("#!/bin/sh\ntrap '' TERM\nexec \"$@\"\n"), nil, []string{"WS517 warning assumed"}},
 		{"init before a script without exec", argv("tini", "--", "/entry.sh"), nil, and(map[string]string{"/usr/bin/tini": elf, "/entry.sh": "#!/bin/sh\nserver\n"}), nil,
 			[]string{"WS505 warning likely", "WS510 info likely"}},
@@ -111,6 +133,37 @@ func TestJudgeImage(t *testing.T) {
 		{"no such program", argv("/nope"), nil, shells, nil, []string{"WS516 error certain"}},
 		{"CR LF", argv("/entry.sh"), nil, script1("#!/bin/sh\r\nserver\r\n"), nil, []string{"WS516 error certain"}},
 		{"no first line", argv("/entry.sh"), nil, script1("exec server\n"), nil, []string{"WS516 error certain"}},
+		{"no first line behind an init", argv("tini", "--", "/entry.sh"), nil, and(map[string]string{"/usr/bin/tini": elf, "/entry.sh": "exec server\n"}), nil, []string{"WS510 info likely"}},
+		{"no first line behind --init", argv("/entry.sh"), nil, script1("exec server\n"), func(i *evidence.Image) { i.Run.Init = true }, nil},
+		{"no first line behind env", argv("env", "/entry.sh"), nil, script1("exec server\n"), nil, nil},
+		{"no first line, and no exec, behind env", argv("env", "/entry.sh"), nil, script1("server\n"), nil, []string{"WS505 error likely"}},
+		{"in another root", argv("chroot", "/newroot", "/app/run"), nil, shells, nil, []string{"WS516 warning assumed"}},
+		{"by another PATH", argv("env", "PATH=/opt/bin", "run"), nil, shells, nil, []string{"WS516 warning assumed"}},
+		{"on a node of the machine", argv("numactl", "-m", "0", "server"), nil, shells, nil, nil},
+		{"an init's program", argv("tini", "--", "/nope"), nil, map[string]string{"/usr/bin/tini": elf}, nil, []string{"WS516 warning assumed", "WS510 info likely"}},
+		{"an interpreter that is not there", argv("/entry.sh"), nil, map[string]string{"/entry.sh": "#!/bin/nosh\nserver\n"}, nil, []string{"WS516 error certain"}},
+		{"a tab behind the interpreter", argv("/entry.sh"), nil, script1("#!/bin/sh\t-e\nexec server\n"), nil, nil},
+		{"a script that is not there", argv("/bin/sh", "/nope.sh"), nil, shells, nil, []string{"WS516 warning assumed"}},
+		{"a directory before it in PATH", argv("server"), nil, shells, func(i *evidence.Image) {
+			i.Files["/usr/local/sbin/server"] = evidence.ImageFile{Path: "/usr/local/sbin/server", Dir: true, Mode: 0o755}
+		}, nil},
+		{"one that is not executable before it in PATH", argv("server"), nil, shells, func(i *evidence.Image) {
+			i.Files["/usr/local/sbin/server"] = evidence.ImageFile{Path: "/usr/local/sbin/server", Mode: 0o644, Head: []byte(elf)}
+		}, nil},
+		{"one that is not executable, and no other", argv("run"), nil, nil, func(i *evidence.Image) {
+			i.Files["/usr/bin/run"] = evidence.ImageFile{Path: "/usr/bin/run", Mode: 0o644, Head: []byte(elf)}
+		}, []string{"WS516 error certain"}},
+		{"the twentieth in PATH", argv("server"), nil, map[string]string{"/p19/server": elf}, path(""), nil},
+		{"by a PATH of docker run", argv("run"), nil, map[string]string{"/opt/run": elf}, func(i *evidence.Image) { p := "/opt"; i.Run.Path = &p }, nil},
+		{"in a directory of docker run", argv("./run"), nil, map[string]string{"/opt/run": elf}, func(i *evidence.Image) { i.WorkingDir, i.Run.WorkingDir = "/app", "/opt" }, nil},
+		{"in a mount of docker run", argv("/app/bin/run"), nil, nil, func(i *evidence.Image) { i.Run.Mounts = []string{"/app/"} }, nil},
+		{"beside a mount of docker run", argv("/app/bin/run"), nil, nil, func(i *evidence.Image) { i.Run.Mounts = []string{"/app/b"} }, []string{"WS516 error certain"}},
+		{"over a mount in PATH", argv("server"), nil, shells, func(i *evidence.Image) { i.Run.Mounts = []string{"/usr/local/sbin"} }, nil},
+		{"a PATH that depends on where it is", argv("run"), nil, nil, path("bin:/bin"), nil},
+		{"only the Dockerfile, and a base that may bring an init", nil, argv("sleep", "infinity"), nil, dockerfile("company/base", "CMD"), []string{"WS514 warning assumed"}},
+		{"only the Dockerfile, and no base", nil, argv("sleep", "infinity"), nil, dockerfile("scratch", "CMD"), []string{"WS514 error likely"}},
+		{"only the Dockerfile, with an entrypoint", argv("sleep", "infinity"), nil, nil, dockerfile("company/base", "ENTRYPOINT"), []string{"WS514 error likely"}},
+		{"only the Dockerfile, and su", nil, argv("su", "app", "-c", "server"), nil, dockerfile("company/base", "CMD"), []string{"WS512 warning assumed"}},
 		{"no command", nil, nil, nil, nil, []string{"WS516 warning certain"}},
 		{"a shell for people", nil, argv("bash"), shells, nil, []string{"WS515 info likely"}},
 		{"a shell on a terminal", nil, argv("bash"), shells, func(i *evidence.Image) { i.Run.TTY = true }, []string{"WS515 error likely"}},
@@ -159,6 +212,21 @@ func TestImageFacts(t *testing.T) {
 	}
 	if want := "entry.sh is PID 1, drops SIGTERM and does not pass it on to server"; c.Headline != want {
 		t.Errorf("headline %q, want %q", c.Headline, want)
+	}
+}
+
+// TestLongLine: a patch is a whole command or none, and nothing ends within a rune.
+func TestLongLine(t *testing.T) {
+	for n, patched := range map[int]bool{20: true, 200: false} {
+		img := image(argv("/entry.sh"), nil, script1("#!/bin/sh\nserver "+strings.Repeat("ä", n)+"\n"))
+		settle(img)
+		f := JudgeImage(img).Findings[0]
+		if got := f.Fixes[0].Patch != ""; got != patched {
+			t.Errorf("a line of %d letters: patch %q", n, f.Fixes[0].Patch)
+		}
+		if e := f.Evidence[0].Value; !utf8.ValidString(e) || len(e) > 120 {
+			t.Errorf("evidence %q", e)
+		}
 	}
 }
 

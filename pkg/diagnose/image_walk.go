@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -54,11 +55,14 @@ type walk struct {
 	missing string
 	refused string // why the file cannot be executed
 	broken  *evidence.ImageFile
+	// direct: it is the runtime that executes it. What a program starts may have
+	// another root and PATH, and a text without #! is given to a shell (execvp).
+	direct bool
 }
 
 // walkImage goes from the image's command as far as what was read allows.
 func walkImage(img *evidence.Image) *walk {
-	w := &walk{img: img}
+	w := &walk{img: img, direct: !img.Run.Init}
 	argv, _ := startCommand(img)
 	w.follow(argv, true, nil)
 	return w
@@ -88,8 +92,9 @@ func startCommand(img *evidence.Image) (argv []string, from string) {
 func (w *walk) follow(argv []string, pid1 bool, behind *link) {
 	// Steps are bounded too: a script may name itself as its interpreter.
 	for step := 0; step < 4*maxLinks && len(w.links) < maxLinks && len(argv) > 0; step++ {
+		w.direct = w.direct && len(w.links) == 0
 		if rest, ok := catalog.Replaced(argv); ok {
-			argv = rest
+			argv, w.direct = rest, false
 			continue
 		}
 		if variable(argv[0]) {
@@ -98,6 +103,10 @@ func (w *walk) follow(argv []string, pid1 bool, behind *link) {
 		file, known := w.find(argv[0])
 		if !known {
 			return // w.wants says what is needed
+		}
+		if !w.direct && file != nil && textAlone(file.Head) {
+			argv = append([]string{"/bin/sh", file.Path}, argv[1:]...) // as glibc's execvp does on ENOEXEC; musl's refuses it
+			continue
 		}
 		if w.cannotStart(argv[0], file) {
 			return
@@ -155,47 +164,68 @@ func (w *walk) identify(argv []string, file *evidence.ImageFile, pid1 bool, behi
 	return l
 }
 
-// find looks a program up as execvp does. known is false where files have to be
-// read first.
+// find looks a program up as execvp does: in PATH it passes over what is not to be
+// executed. known is false where files have to be read first; file is nil where
+// there may be one that cannot be read.
 func (w *walk) find(name string) (file *evidence.ImageFile, known bool) {
-	for _, p := range w.candidates(name) {
+	paths, hidden := w.candidates(name)
+	refused := &evidence.ImageFile{Path: name, Absent: true}
+	for _, p := range paths {
 		f, ok := w.img.Files[p]
 		switch {
+		case w.mounted(p) || ok && w.mounted(f.Path):
+			hidden = true
 		case !ok:
 			w.wants = append(w.wants, p)
 			return nil, false
 		case f.Unread && w.alone(): // it may come with the base
-		case !f.Absent:
+		case f.Absent:
+		case len(paths) > 1 && notExecutable(&f) != "":
+			refused = &f
+		default:
 			return &f, true
 		}
 	}
-	if w.alone() {
+	if hidden || w.alone() {
 		return nil, true
 	}
-	return &evidence.ImageFile{Path: name, Absent: true}, true
+	return refused, true
+}
+
+// mounted reports a path that a mount of `docker run` covers: the image's own file
+// is not seen there.
+func (w *walk) mounted(p string) bool {
+	return slices.ContainsFunc(w.img.Run.Mounts, func(at string) bool {
+		at = path.Clean("/" + at)
+		return p == at || at == "/" || strings.HasPrefix(p, at+"/")
+	})
 }
 
 // alone: there is nothing but a Dockerfile, so no file is known to be absent.
 func (w *walk) alone() bool { return w.img.Dockerfile != nil && w.img.Dockerfile.Alone }
 
-func (w *walk) candidates(name string) []string {
+// candidates are the paths at which a program is looked for; more: there are others.
+func (w *walk) candidates(name string) (paths []string, more bool) {
 	if strings.Contains(name, "/") {
 		if !path.IsAbs(name) {
-			name = "/" + w.img.WorkingDir + "/" + name
+			name = "/" + cmp.Or(w.img.Run.WorkingDir, w.img.WorkingDir) + "/" + name
 		}
-		return []string{path.Clean(name)}
+		return []string{path.Clean(name)}, false
 	}
 	dirs := defaultPath
-	if w.img.Path != nil && *w.img.Path != "" {
-		dirs = *w.img.Path
-	}
-	var out []string
-	for _, dir := range strings.Split(dirs, ":") {
-		if path.IsAbs(dir) && len(out) < 16 {
-			out = append(out, path.Join(dir, name))
+	for _, set := range []*string{w.img.Path, w.img.Run.Path} {
+		if set != nil && *set != "" {
+			dirs = *set
 		}
 	}
-	return out
+	for _, dir := range strings.Split(dirs, ":") {
+		if path.IsAbs(dir) {
+			paths = append(paths, path.Join(dir, name))
+		} else {
+			more = true // where the program that looks is at that moment
+		}
+	}
+	return paths, more
 }
 
 // cannotStart notes a program that execve would refuse.
@@ -206,10 +236,8 @@ func (w *walk) cannotStart(name string, file *evidence.ImageFile) bool {
 		return false
 	case file.Absent:
 		why = "there is no such file in the image"
-	case file.Dir:
-		why = "it is a directory"
-	case file.Source == "" && file.Mode&0o111 == 0:
-		why = "it is not executable"
+	case notExecutable(file) != "":
+		why = notExecutable(file)
 	case len(file.Head) == 0:
 		return false // empty, or too long to be a script
 	default:
@@ -220,6 +248,18 @@ func (w *walk) cannotStart(name string, file *evidence.ImageFile) bool {
 	}
 	w.missing, w.refused, w.broken = name, why, file
 	return true
+}
+
+// notExecutable says why a file that is there is not to be executed, "" when it is.
+func notExecutable(file *evidence.ImageFile) string {
+	switch {
+	case file.Unread:
+	case file.Dir:
+		return "it is a directory"
+	case file.Source == "" && file.Mode&0o111 == 0:
+		return "it is not executable"
+	}
+	return ""
 }
 
 // badHead says why the kernel does not execute a file that begins so, "" when it
@@ -235,10 +275,15 @@ func badHead(head []byte) string {
 		return ""
 	case strings.HasPrefix(first, "\xef\xbb\xbf#!"):
 		return "a byte order mark stands before #!"
-	case looksLikeText(head):
+	case textAlone(head):
 		return "it is a text without #! in its first line: exec format error"
 	}
 	return ""
+}
+
+// textAlone reports a script that the kernel does not take for one.
+func textAlone(head []byte) bool {
+	return len(head) > 0 && !strings.HasPrefix(string(head), "#!") && looksLikeText(head)
 }
 
 // looksLikeText reports whether the bytes look like a script and not like a program.
@@ -253,12 +298,12 @@ func shebang(file *evidence.ImageFile) []string {
 		return nil
 	}
 	first, _, _ := strings.Cut(string(file.Head[2:]), "\n")
-	interpreter, rest, _ := strings.Cut(strings.TrimSpace(first), " ")
-	if interpreter == "" {
+	first = strings.TrimSpace(first)
+	if first == "" {
 		return nil
 	}
-	if rest = strings.TrimSpace(rest); rest != "" {
-		return []string{interpreter, rest}
+	if i := strings.IndexAny(first, " \t"); i >= 0 {
+		return []string{first[:i], strings.TrimSpace(first[i:])}
 	}
-	return []string{interpreter}
+	return []string{first}
 }

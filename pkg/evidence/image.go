@@ -38,6 +38,10 @@ type ImageRun struct {
 	StopTimeout *int     `json:"stop_timeout,omitempty"` // seconds
 	Init        bool     `json:"init,omitempty"`
 	TTY         bool     `json:"tty,omitempty"`
+	WorkingDir  string   `json:"working_dir,omitempty"`
+	Path        *string  `json:"path,omitempty"` // PATH, where it is set
+	// Mounts are the paths at which something else is mounted over the image.
+	Mounts []string `json:"mounts,omitempty"`
 }
 
 // ImageFile is the beginning of a file in an image's layers.

@@ -3,6 +3,7 @@ package statictest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -28,6 +29,7 @@ var scripts = map[string]string{
 	"/wait.sh":   "#!/bin/sh\n/siglab handler &\nwait\n",
 	"/tail.sh":   "#!/bin/sh\n/siglab handler &\nsleep infinity\n",
 	"/crlf.sh":   "#!/bin/sh\r\nexec /siglab handler\r\n",
+	"/plain.sh":  "exit 7\n",
 	"/ignore.sh": "#!/bin/sh\ntrap '' TERM\n/siglab handler\n",
 }
 
@@ -64,6 +66,9 @@ func TestStatic(t *testing.T) {
 		{"sleep", []string{`CMD ["sleep", "infinity"]`}, []string{"WS514 error likely"}},
 		{"foreign-signal", []string{`STOPSIGNAL SIGQUIT`, `CMD ["/siglab", "handler"]`}, []string{"WS509 warning assumed"}},
 		{"inherited-signal", []string{`STOPSIGNAL SIGQUIT`, `CMD ["nginx"]`, `LABEL a=b`, `CMD ["/siglab", "handler"]`}, []string{"WS509 warning assumed"}},
+		{"plain-text", []string{`ENTRYPOINT ["/plain.sh"]`}, []string{"WS516 error certain"}},
+		{"plain-text-init", []string{`ENTRYPOINT ["tini", "--", "/plain.sh"]`}, []string{"WS510 info likely"}},
+		{"directory-in-path", []string{`CMD ["lab", "nosuchmode"]`}, nil},
 		{"kill", []string{`STOPSIGNAL SIGKILL`, `CMD ["/siglab", "handler"]`}, []string{"WS503 warning certain"}},
 		{"absent", []string{`CMD ["/nowhere"]`}, []string{"WS516 error certain"}},
 		{"none", nil, []string{"WS516 warning certain"}},
@@ -88,6 +93,17 @@ func TestStatic(t *testing.T) {
 			t.Logf("%s in %s", c.Headline, time.Since(start).Round(time.Millisecond))
 		})
 	}
+	t.Run("as it runs", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		// runc 1.1 lets a text start and fail: what it says comes from the container.
+		for name, want := range map[string]string{"plain-text": "exec format error", "plain-text-init": "exit code 7", "directory-in-path": "exit code 2", "absent": "exit code 127"} {
+			_, errOut, code := d.Docker(ctx, "run", "--rm", "--network", "none", "--stop-timeout", "0", name)
+			if got := fmt.Sprintf("%s exit code %d", errOut, code); !strings.Contains(got, want) || code == 0 {
+				t.Errorf("%s: %s; want %s", name, got, want)
+			}
+		}
+	})
 	t.Run("absent image", func(t *testing.T) {
 		if _, err := smoke.Static(t.Context(), e, "no-such-image", evidence.ImageRun{}, nil); !errors.Is(err, engine.ErrNoSuchImage) {
 			t.Errorf("error %v", err)
@@ -140,7 +156,7 @@ func left(t *testing.T, d *bed.Daemon) {
 // laboratory is what is in all images: shells, inits, siglab and the scripts.
 func laboratory(t *testing.T) map[string]string {
 	t.Helper()
-	files := map[string]string{"/siglab": bed.StaticProgram(t), "/tmp/": "", "/data/x": bed.StaticProgram(t)}
+	files := map[string]string{"/siglab": bed.StaticProgram(t), "/tmp/": "", "/data/x": bed.StaticProgram(t), "/usr/local/bin/lab/": "", "/usr/bin/lab": bed.StaticProgram(t)}
 	for _, p := range []string{"sh=dash", "bash", "ash=busybox", "tini", "sleep"} {
 		got, err := bed.HostPrograms(t.Context(), p)
 		if errors.Is(err, exec.ErrNotFound) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -86,7 +87,10 @@ func (p *policyFlags) read() error {
 		return usagef("reading the policy: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxPolicy))
+	text, err := io.ReadAll(io.LimitReader(f, maxPolicy+1))
+	if err == nil && len(text) > maxPolicy {
+		err = fmt.Errorf("%s is longer than %d bytes", path, maxPolicy)
+	}
 	if err != nil {
 		return usagef("reading the policy: %w", err)
 	}

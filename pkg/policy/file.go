@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strconv"
@@ -18,8 +19,9 @@ var failWords = []string{"abrupt", "killed", "stuck", "unknown", "assumed"}
 // the wrong kind and an unknown code are errors with the line, since a word that
 // is passed over in silence would be a check that does not happen.
 func Parse(name, text string) (*File, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+	var doc, more yaml.Node
+	documents := yaml.NewDecoder(strings.NewReader(text))
+	if err := documents.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	f := &File{}
@@ -27,6 +29,12 @@ func Parse(name, text string) (*File, error) {
 		return f, nil
 	}
 	r := &reader{name: name}
+	switch err := documents.Decode(&more); {
+	case err == nil:
+		r.fail(&more, "a second document: want one")
+	case !errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
 	r.keys(doc.Content[0], func(key string, value *yaml.Node) bool {
 		if key == "images" || key == "containers" {
 			r.named(f, value)

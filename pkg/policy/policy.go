@@ -87,27 +87,44 @@ func Excused(c *diagnose.Container) bool {
 // foretold.
 func (p Policy) unmet(c *diagnose.Container) []diagnose.Finding {
 	var out []diagnose.Finding
-	source, after, code := measured(c)
-	if p.MaxStopSeconds != nil && after != nil && *after > *p.MaxStopSeconds {
-		out = append(out, diagnose.Unmet(source, "after_seconds", number(*after),
-			fmt.Sprintf("the stop takes %s s, and %s s are allowed", number(*after), number(*p.MaxStopSeconds))))
-	}
-	if p.AllowExitCodes != nil && code != nil && !slices.Contains(p.AllowExitCodes, *code) {
-		out = append(out, diagnose.Unmet(source, "exit_code", strconv.Itoa(*code),
-			fmt.Sprintf("it ends with exit code %d, and %s is allowed", *code, list(p.AllowExitCodes))))
+	for _, m := range measured(c) {
+		if p.MaxStopSeconds != nil && m.after != nil && *m.after > *p.MaxStopSeconds {
+			out = append(out, diagnose.Unmet(m.source, "after_seconds", number(*m.after),
+				fmt.Sprintf("the stop takes %s s, and %s s are allowed", number(*m.after), number(*p.MaxStopSeconds))))
+		}
+		if p.AllowExitCodes != nil && m.code != nil && !slices.Contains(p.AllowExitCodes, *m.code) {
+			out = append(out, diagnose.Unmet(m.source, "exit_code", strconv.Itoa(*m.code),
+				fmt.Sprintf("it ends with exit code %d, and %s is allowed", *m.code, list(p.AllowExitCodes))))
+		}
 	}
 	return out
 }
 
-// measured is how the stop went, or how it is foretold to go.
-func measured(c *diagnose.Container) (source string, after *float64, code *int) {
-	if o := c.Observed; o != nil {
-		return "the stop as seen", o.AfterSeconds, o.ExitCode
+// measure is how one stop went, or how it is foretold to go.
+type measure struct {
+	source string
+	after  *float64
+	code   *int
+}
+
+// measured has each run of an image: a demand holds for all of them, and the one
+// that is shown need not be the slowest.
+func measured(c *diagnose.Container) []measure {
+	var out []measure
+	for i := range c.Runs {
+		if r := &c.Runs[i]; r.Observed != "" {
+			out = append(out, measure{fmt.Sprintf("run %d as seen", i+1), r.AfterSeconds, r.ExitCode})
+		}
 	}
-	if s := c.Stop; s != nil {
-		return "the stop as foretold", s.AfterSeconds, s.ExitCode
+	switch {
+	case len(out) > 0:
+		return out
+	case c.Observed != nil:
+		return []measure{{"the stop as seen", c.Observed.AfterSeconds, c.Observed.ExitCode}}
+	case c.Stop != nil:
+		return []measure{{"the stop as foretold", c.Stop.AfterSeconds, c.Stop.ExitCode}}
 	}
-	return "", nil, nil
+	return nil
 }
 
 func number(f float64) string {

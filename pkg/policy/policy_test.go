@@ -47,23 +47,25 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"fail_on: killed":                       "p:1: unknown key",
-		"fail-on: sometimes":                    `p:1: fail-on "sometimes"`,
-		"\nmax-stop-seconds: soon":              "p:2: max-stop-seconds",
-		"max-stop-seconds: -1":                  "p:1: max-stop-seconds",
-		"max-stop-seconds: .nan":                "p:1: max-stop-seconds",
-		"allow-exit-codes: [0, 999]":            `p:1: allow-exit-codes "999"`,
-		"allow-exit-codes: {a: b}":              "p:1: want a list",
-		"ignore: [WS1]":                         "p:1: ignore",
-		"ignore:\n  WS101: x\n  ws101: y":       "p:3: ignore: WS101 is set twice",
-		"ignore:\n  WS101: [x]":                 "p:2: want the reason",
-		"fail-on: killed\nfail-on: stuck":       "set twice",
-		"images: [a]":                           "p:1: want a mapping",
-		"images:\n  'a[':\n    ignore: [WS101]": "p:2: ",
-		"images:\n  a:\n    images: {}":         "p:3: unknown key",
-		"- a":                                   "p:1: want a mapping",
-		"a: [":                                  "p: line",
-		"x: &a {}\nimages: *a":                  "p:",
+		"fail_on: killed":                        "p:1: unknown key",
+		"fail-on: sometimes":                     `p:1: fail-on "sometimes"`,
+		"\nmax-stop-seconds: soon":               "p:2: max-stop-seconds",
+		"max-stop-seconds: -1":                   "p:1: max-stop-seconds",
+		"max-stop-seconds: .nan":                 "p:1: max-stop-seconds",
+		"allow-exit-codes: [0, 999]":             `p:1: allow-exit-codes "999"`,
+		"allow-exit-codes: {a: b}":               "p:1: want a list",
+		"ignore: [WS1]":                          "p:1: ignore",
+		"ignore:\n  WS101: x\n  ws101: y":        "p:3: ignore: WS101 is set twice",
+		"ignore:\n  WS101: [x]":                  "p:2: want the reason",
+		"fail-on: killed\nfail-on: stuck":        "set twice",
+		"images: [a]":                            "p:1: want a mapping",
+		"images:\n  'a[':\n    ignore: [WS101]":  "p:2: ",
+		"images:\n  a:\n    images: {}":          "p:3: unknown key",
+		"- a":                                    "p:1: want a mapping",
+		"a: [":                                   "p: line",
+		"fail-on: killed\n---\nfail-on: stuck\n": "p:2: a second document",
+		"fail-on: killed\n---\n]\n":              "p: line",
+		"x: &a {}\nimages: *a":                   "p:",
 	} {
 		if _, err := Parse("p", text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %q", text, err, want)
@@ -103,6 +105,21 @@ func TestMark(t *testing.T) {
 	}
 	if c := (diagnose.Container{}); Excused(&c) {
 		t.Error("one without findings has nothing to be excused")
+	}
+}
+
+// TestMarkRuns: a demand holds for every run, not for the one that is shown.
+func TestMarkRuns(t *testing.T) {
+	c := diagnose.Container{Observed: &diagnose.Observed{Outcome: "stops", AfterSeconds: ptr(1.0), ExitCode: ptr(0)}, Runs: []diagnose.Run{
+		{Observed: "stops", AfterSeconds: ptr(1.0), ExitCode: ptr(0)}, {Observed: "stops", AfterSeconds: ptr(9.5), ExitCode: ptr(0)},
+		{ExitCode: ptr(7)}, {Observed: "stops", AfterSeconds: ptr(1.0), ExitCode: ptr(3)}}}
+	var got []string
+	for _, f := range (Policy{MaxStopSeconds: ptr(5.0), AllowExitCodes: []int{0}}).Mark(c).Findings {
+		got = append(got, f.Evidence[0].Source+": "+f.Summary)
+	}
+	want := []string{"run 2 as seen: the stop takes 9.5 s, and 5 s are allowed", "run 4 as seen: it ends with exit code 3, and 0 is allowed"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

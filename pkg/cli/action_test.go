@@ -56,6 +56,56 @@ func TestAction(t *testing.T) {
 	}
 }
 
+// TestActionAsRoot: by sudo the engine and its credentials stay the user's, the images
+// come before a command, and what the repository has laid into the reports is gone.
+func TestActionAsRoot(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("SKIPPED: needs bash")
+	}
+	dir := t.TempDir()
+	script, err := filepath.Abs("../../scripts/action/run.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin, reports := filepath.Join(dir, "bin"), filepath.Join(dir, "whystuck-reports")
+	if err := errors.Join(os.Mkdir(bin, 0o755), os.Mkdir(reports, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"bin/id":                           "#!/bin/sh\necho 1000\n",
+		"bin/sudo":                         "#!/bin/sh\nif [ \"$2\" = true ]; then exit 0; fi\necho \"config=$DOCKER_CONFIG\"; printf '<%s>' \"$@\"\n",
+		"bin/whystuck":                     "#!/bin/sh\n",
+		"whystuck-reports/whystuck.github": "::set-env name=X::pwned\n",
+		"victim":                           "kept",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("../victim", filepath.Join(reports, "whystuck.json")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), bash, script)
+	cmd.Dir = dir
+	cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "HOME=" + dir, "IMAGES=shop:1\nshop:2", "ARGS=--settle\n1s\n--\nserve", "TMPDIR=" + dir}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"config=" + dir + "/.docker\n", ",DOCKER_CONFIG,", "<shop:1><shop:2><--settle><1s><--><serve>"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if strings.Contains(string(out), "pwned") {
+		t.Errorf("a file of the repository was taken for a report:\n%s", out)
+	}
+	if left, err := os.ReadDir(reports); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v are left of the repository", left, err)
+	}
+}
+
 // TestCIFiles: the files for CI systems are YAML, and none puts an input into a
 // script's text.
 func TestCIFiles(t *testing.T) {

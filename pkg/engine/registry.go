@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // hub is the name under which `docker login` keeps Docker Hub's credentials.
@@ -70,13 +71,20 @@ func registryOf(ref string) string {
 	return first
 }
 
+// helperTime is what a credential helper gets: one that asks a person, where there
+// is none, would never end.
+const helperTime = 30 * time.Second
+
 // askHelper runs docker-credential-NAME get. One that has nothing says so and
 // fails: the pull is tried without then.
 func askHelper(ctx context.Context, name, server string) (string, error) {
 	if strings.ContainsAny(name, "/ ") {
 		return "", fmt.Errorf("the credential helper %q has no proper name", name)
 	}
+	ctx, cancel := context.WithTimeout(ctx, helperTime)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, "docker-credential-"+name, "get")
+	cmd.WaitDelay = time.Second // what it has started may keep its output open
 	cmd.Stdin = strings.NewReader(server)
 	out, err := cmd.Output()
 	if err != nil {

@@ -182,8 +182,8 @@ func (r *Runner) HasImage(ctx context.Context, ref string) (bool, error) {
 	return has, r.said(err)
 }
 
-// Pull fetches an image with the credentials of `docker login`. Its deadline is
-// ctx's.
+// Pull fetches an image with the credentials of `docker login`. It may take as long
+// as it does, as docker pull may: only ctx ends it.
 func (r *Runner) Pull(ctx context.Context, ref, platform string) error {
 	auth, err := registryAuth(ctx, r.e.opt, ref)
 	if err != nil {

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What docker run's words become for the engine.
@@ -64,7 +66,7 @@ func TestRegistryOf(t *testing.T) {
 // The credentials of docker login, in the file and by a helper.
 func TestRegistryAuth(t *testing.T) {
 	dir := t.TempDir()
-	config := `{"auths": {"plain.example": {"auth": "bWU6c2VjcmV0"}, "token.example": {"identitytoken": "tok"}}, "credHelpers": {"helped.example": "ws-test", "empty.example": "ws-none", "sick.example": "ws-sick"}}`
+	config := `{"auths": {"plain.example": {"auth": "bWU6c2VjcmV0"}, "token.example": {"identitytoken": "tok"}}, "credHelpers": {"helped.example": "ws-test", "empty.example": "ws-none", "sick.example": "ws-sick", "slow.example": "ws-slow"}}`
 	if err := os.WriteFile(dir+"/config.json", []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +74,7 @@ func TestRegistryAuth(t *testing.T) {
 		"ws-test": `read -r server; echo "{\"Username\": \"$1\", \"Secret\": \"of $server\"}"`,
 		"ws-none": "echo credentials not found in native keychain; exit 1",
 		"ws-sick": "echo broken; exit 1",
+		"ws-slow": "sleep 25 & wait",
 	} {
 		if err := os.WriteFile(dir+"/docker-credential-"+name, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
 			t.Fatal(err)
@@ -92,6 +95,12 @@ func TestRegistryAuth(t *testing.T) {
 	}
 	if _, err := registryAuth(t.Context(), o, "sick.example/x"); err == nil {
 		t.Error("a helper's failure was lost")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := registryAuth(ctx, o, "slow.example/x"); err == nil || time.Since(start) > 20*time.Second {
+		t.Errorf("a helper that leaves its output open: %v after %s", err, time.Since(start))
 	}
 	o.Getenv = func(string) string { return "" }
 	o.HomeDir = t.TempDir()

@@ -23,6 +23,8 @@ type ImageReader interface {
 const (
 	maxFiles  = 48
 	maxRounds = 64
+	// maxReading is for all of them: an engine that hangs at one hangs at the next.
+	maxReading = time.Minute
 )
 
 // Static reads an image, without running it, and judges what was read. run is
@@ -50,13 +52,15 @@ func ReadImage(ctx context.Context, r ImageReader, ref string, run evidence.Imag
 	by.Until = time.Now().Add(margin)
 	files := r.OpenImage(img, map[string]string{Label: by.String()})
 	defer func() { err = errors.Join(err, files.Close(ctx)) }()
+	reading, cancel := context.WithTimeout(ctx, maxReading)
+	defer cancel()
 	for range maxRounds {
 		wants := diagnose.ImageWants(img)
 		if len(wants) == 0 || len(img.Files) >= maxFiles {
 			break
 		}
 		for _, path := range wants {
-			file, err := files.File(ctx, path, script.MaxText)
+			file, err := files.File(reading, path, script.MaxText)
 			if err != nil {
 				img.Gaps = append(img.Gaps, evidence.Gap{Path: fmt.Sprintf("image:%s (%v)", path, err), Kind: kindOf(err), Matters: "what the container starts"})
 				file = evidence.ImageFile{Path: path, Unread: true}
@@ -65,6 +69,9 @@ func ReadImage(ctx context.Context, r ImageReader, ref string, run evidence.Imag
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if reading.Err() != nil {
+			break // what is known by now is judged
 		}
 	}
 	return img, nil

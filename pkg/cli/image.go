@@ -99,7 +99,7 @@ func (t *trying) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer func() { _ = e.Close() }()
-	s := &smoke.Smoker{Engine: e, Look: t.looker(), Options: t.options, Output: t.Err, Now: t.Now}
+	s := &smoke.Smoker{Engine: e, Look: t.looker(), Options: t.options, Output: t.Err, Complain: t.complain, Now: t.Now}
 	s.Look.Seen = nil // several looks at once
 	if t.clean {
 		return t.cleanUp(ctx, s)
@@ -116,6 +116,14 @@ func (t *trying) run(cmd *cobra.Command, args []string) error {
 // check reads the flags and gives the images.
 func (t *trying) check(cmd *cobra.Command, args []string) ([]string, error) {
 	t.app.json = t.format.json || t.format.template == "json"
+	// First, so that the files of --report tell of a mistake in the others too.
+	if err := t.format.check(); err != nil {
+		return nil, err
+	}
+	if t.format.text = render.Image; t.static.only {
+		t.format.text = render.Static
+	}
+	t.app.unwritten, t.format.bad = &t.format, func(c *diagnose.Container) bool { return t.codeOfOne(*c) == exitTrouble }
 	var err error
 	o := &t.options
 	if o.Spec, err = t.runFlags.options(t.Getenv); err != nil {
@@ -128,13 +136,6 @@ func (t *trying) check(cmd *cobra.Command, args []string) ([]string, error) {
 	if err := t.policy.check(cmd.Flags()); err != nil {
 		return nil, err
 	}
-	if err := t.format.check(); err != nil {
-		return nil, err
-	}
-	if t.format.text = render.Image; t.static.only {
-		t.format.text = render.Static
-	}
-	t.app.unwritten, t.format.bad = &t.format, func(c *diagnose.Container) bool { return t.codeOfOne(*c) == exitTrouble }
 	images := args
 	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 		images, o.Spec.Command = args[:dash], args[dash:]

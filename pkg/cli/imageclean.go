@@ -8,6 +8,7 @@ import (
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/evidence"
+	"github.com/whystuck/whystuck/pkg/render"
 	"github.com/whystuck/whystuck/pkg/smoke"
 )
 
@@ -38,17 +39,23 @@ func (t *trying) cleanUp(ctx context.Context, s *smoke.Smoker) error {
 		return err
 	}
 	removed, err := s.Clean(ctx, strays)
-	if t.app.json && err == nil {
+	if err == nil {
 		r := t.emptyReport()
 		for _, c := range removed {
 			r.Containers = append(r.Containers, diagnose.Container{Target: c.Name, Kind: evidence.KindContainer, Name: c.Name, ID: c.ID, Image: c.Image,
 				Status: "removed", Verdict: diagnose.NotRunning, Confidence: diagnose.Certain, Layer: diagnose.LayerEngine, Headline: "left by an interrupted run; it is removed now"})
 		}
-		return t.answer(r, &t.format)
+		if t.app.json || t.format.template != "" || t.format.printed != "" {
+			return t.answer(r, &t.format)
+		}
+		t.app.unwritten = nil
+		if err := t.writeReports(r, &t.format); err != nil {
+			return err
+		}
 	}
 	if !t.app.json {
 		for _, c := range removed {
-			fmt.Fprintf(t.Out, "removed %s (%s)\n", c.Name, c.Image)
+			fmt.Fprintf(t.Out, "removed %s (%s)\n", render.Escape(c.Name), render.Escape(c.Image))
 		}
 		if len(removed) == 0 && err == nil {
 			fmt.Fprintln(t.Out, "nothing is left of interrupted runs")

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -112,8 +111,8 @@ func environment(flags, files []string, getenv func(string) string) ([]string, e
 		if err != nil {
 			return nil, usagef("--env-file: %v", err)
 		}
-		for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
-			line := strings.TrimLeft(lines.Text(), " \t")
+		for text := range strings.Lines(string(b)) { // of any length
+			line := strings.TrimLeft(strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r"), " \t")
 			if line != "" && !strings.HasPrefix(line, "#") {
 				add(line)
 			}

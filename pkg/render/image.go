@@ -65,7 +65,7 @@ func imageRank(c diagnose.Container) int {
 	case notReady(c):
 		return -1
 	}
-	return rank(imageOutcome(c))
+	return diagnose.Rank(imageOutcome(c))
 }
 
 // imageWell: nothing about the image needs a person.
@@ -283,7 +283,7 @@ func imageCounts(list []diagnose.Container) string {
 	if down > 0 {
 		parts = append(parts, fmt.Sprintf("%d not ready", down))
 	}
-	for _, v := range worstFirst {
+	for _, v := range diagnose.WorstFirst() {
 		if n := count[v]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, countWord(v, n)))
 		}

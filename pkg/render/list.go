@@ -8,27 +8,12 @@ import (
 	"github.com/whystuck/whystuck/pkg/diagnose"
 )
 
-// worstFirst are the verdicts in the order of the list.
-var worstFirst = []diagnose.Verdict{
-	diagnose.Stuck, diagnose.Refused, diagnose.Ghost, diagnose.Killed, diagnose.Abrupt,
-	diagnose.Unknown, diagnose.Stops, diagnose.NotRunning,
-}
-
-func rank(v diagnose.Verdict) int {
-	for i, w := range worstFirst {
-		if v == w {
-			return i
-		}
-	}
-	return len(worstFirst)
-}
-
 // several writes many containers: a line each, and a screen for those that do
 // not stop cleanly.
 func (p *page) several(r diagnose.Report) {
 	list := r.Containers // a copy: see cleanReport
 	sort.SliceStable(list, func(i, j int) bool {
-		if a, b := rank(list[i].Verdict), rank(list[j].Verdict); a != b {
+		if a, b := diagnose.Rank(list[i].Verdict), diagnose.Rank(list[j].Verdict); a != b {
 			return a < b
 		}
 		if list[i].Name != list[j].Name {
@@ -78,7 +63,7 @@ func counts(list []diagnose.Container) string {
 		}
 	}
 	var parts []string
-	for _, v := range worstFirst {
+	for _, v := range diagnose.WorstFirst() {
 		if n := count[v]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, countWord(v, n)))
 		}

@@ -41,7 +41,7 @@ func (r *run) load(ctx context.Context, pid int) (done func()) {
 const loadLead = 200 * time.Millisecond
 
 func (s *Smoker) complain(text string) {
-	if s.Output != nil {
-		fmt.Fprintln(s.Output, "whystuck: "+text)
+	if s.Complain != nil {
+		s.Complain(text)
 	}
 }

@@ -44,7 +44,9 @@ type Smoker struct {
 	Progress func(image, doing string)
 	// Output is where the output of Load goes.
 	Output io.Writer
-	Now    func() time.Time
+	// Complain says what went wrong on the way; nil: nobody hears it.
+	Complain func(text string)
+	Now      func() time.Time
 }
 
 // Result is one image, run.

@@ -1,8 +1,6 @@
 package smoke
 
 import (
-	"slices"
-
 	"github.com/whystuck/whystuck/pkg/diagnose"
 )
 
@@ -47,14 +45,5 @@ func badness(r *Result) int {
 	if c.Observed != nil {
 		outcome = diagnose.Verdict(c.Observed.Outcome)
 	}
-	return rank(outcome)
-}
-
-// rank orders the verdicts, the worst highest.
-func rank(v diagnose.Verdict) int {
-	order := []diagnose.Verdict{
-		diagnose.NotRunning, diagnose.Stops, diagnose.Unknown, diagnose.Abrupt, diagnose.Killed,
-		diagnose.Ghost, diagnose.Refused, diagnose.Stuck,
-	}
-	return slices.Index(order, v)
+	return -diagnose.Rank(outcome)
 }

@@ -129,7 +129,7 @@ func (l *lab) killed(t *testing.T) {
 	value := l.docker(t, "inspect", "-f", "{{index .Config.Labels \""+label+"\"}}", stray)
 	l.docker(t, "create", "--name", "production", "--label", label+"="+strings.TrimSpace(value), "long")
 	a = l.whystuck(t, "--clean")
-	if state := l.docker(t, "rm", "-f", "production"); strings.TrimSpace(state) != "production" {
+	if state := l.docker(t, "rm", "-fv", "production"); strings.TrimSpace(state) != "production" {
 		t.Errorf("--clean has removed a container that is not ours: %q", state)
 	}
 	if a.code != 0 || strings.Count(a.stdout, "removed whystuck-image-") != 1 || !strings.Contains(a.stdout, "1 container left alone") {

@@ -104,8 +104,9 @@ func signalCases() []stopCase {
 	add(exits(139), diagnose.Stops, "assumed", "abort")
 	add(exits(0), diagnose.Stops, "assumed", "blocked_poll", "blocked_window")
 	add(killed, diagnose.Stops, "assumed", "noop", "hang", "reraise", "flag_restart")
-	// Docker books it as ended, and the thread lives on.
-	add(truth{exit: 255, seconds: 12}, diagnose.Stuck, "sure", "zombie_leader")
+	// Docker takes it for gone, sends nothing, books it as ended, and the thread lives
+	// on. kill(2) reaches the thread: measured without an engine, its handler ends it.
+	cases = append(cases, stopCase{name: "zombie-leader", run: cmd("lab", "zombie_leader"), truth: truth{exit: 255, seconds: 12}, verdict: diagnose.Stuck, sure: "sure", byPID: diagnose.Stops})
 	// PID 1's leader blocks the signal, a thread does not, default action: up to a
 	// late 6.18 complete_signal kills the group although it is PID 1's; since it
 	// looks at SIGNAL_UNKILLABLE the signal is dropped. Nobody can be sure.

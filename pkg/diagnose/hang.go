@@ -138,66 +138,6 @@ func hangExit(p *evidence.Process, t *evidence.Task) *hang {
 	return h
 }
 
-// tracerHangs reports whether a tracer will not let a dying tracee go: it is
-// stopped itself, or it sits in something else than a wait for its tracees. A
-// tracer that could not be looked at is taken for a good one.
-func tracerHangs(p *evidence.Process) bool {
-	if p.TracerPID == 0 || p.TracerState == "" {
-		return false
-	}
-	switch p.TracerState {
-	case "T", "t", "D":
-		return true
-	}
-	return p.State == "t" && p.TracerCall != "" && p.TracerCall != "wait4" && p.TracerCall != "waitid"
-}
-
-// hangTraced: SIGKILL ends the stop, but a tracer that does not wait keeps the
-// dead task (state Z), or holds it once more at its exit (PTRACE_O_TRACEEXIT,
-// state t). Which of both decides when docker gives up, and stands in no file
-// before it has happened: only the kernel itself tells.
-func (c *inspection) hangTraced(p *evidence.Process, t *evidence.Task) *hang {
-	h := &hang{p: p, t: t, code: "WS203", conf: Likely,
-		says: fmt.Sprintf("its tracer, PID %d, does not let it go", p.TracerPID)}
-	switch k := kernelTask(p, t.TID); {
-	case slices.Contains(t.Stack, "do_exit") || k != nil && k.HeldAtExit:
-		h.says = fmt.Sprintf("its tracer, PID %d, holds it at its exit", p.TracerPID)
-	case k != nil && t.TID == p.PID:
-		h.leaderZombie = true
-		h.says = fmt.Sprintf("its tracer, PID %d, does not wait for it: it dies and stays a zombie", p.TracerPID)
-	default:
-		h.timeless = true
-	}
-	if c.tracerDies(p) {
-		return c.tracedFromInside(h)
-	}
-	return h
-}
-
-// tracerDies reports whether SIGKILL to the container ends the tracer of p as well:
-// what it traces is then let go (kernel/ptrace.c exit_ptrace).
-func (c *inspection) tracerDies(p *evidence.Process) bool {
-	w, ok := c.waiterOf(p.TracerPID)
-	return ok && w.p != nil && c.holdsEnd(w.p)
-}
-
-// tracedFromInside: only an init that is held at its exit outlasts SIGKILL. It has
-// not begun to empty its namespace, so its tracer lives. Whether a tracer that is
-// stopped itself has asked for that stop only the kernel tells.
-func (c *inspection) tracedFromInside(h *hang) *hang {
-	k := kernelTask(h.p, h.t.TID)
-	switch held := slices.Contains(h.t.Stack, "do_exit") || k != nil && k.HeldAtExit; {
-	case h.p != c.root:
-		return nil
-	case held:
-		return h
-	case k == nil && h.p.TracerState != "S":
-		h.conf = Assumed
-		return h
-	}
-	return nil
-}
-
 // holdsEnd reports whether the end of the container waits for the end of p: of its
 // own processes, and of strangers in a PID namespace that its init empties.
 func (c *inspection) holdsEnd(p *evidence.Process) bool {
@@ -348,30 +288,4 @@ func wchan(t *evidence.Task) string {
 		return ""
 	}
 	return catalog.TrimSuffix(*t.Wchan)
-}
-
-// paused reports whether docker paused it: a stop thaws it again.
-func (c *inspection) paused() bool {
-	return c.t.Container != nil && c.t.Container.Status == "paused"
-}
-
-// frozenTask reports whether a D is only a frozen cgroup's.
-func (c *inspection) frozenTask(t *evidence.Task) bool {
-	return wchan(t) == "__refrigerator" || c.paused() || c.t.Cgroup != nil && c.t.Cgroup.Freezer == "FROZEN"
-}
-
-// frozenByHand reports whether the cgroup is frozen and the engine does not know.
-func (c *inspection) frozenByHand() bool {
-	g := c.t.Cgroup
-	if g == nil || c.paused() {
-		return false
-	}
-	return g.Freezer == "FROZEN" || g.Freezer == "FREEZING" || g.FrozenV2 != nil && *g.FrozenV2 || g.FreezeV2 != nil && *g.FreezeV2
-}
-
-// frozenAbove reports whether an ancestor of the container's v1 cgroup is
-// frozen: runc thaws the container's own cgroup for SIGKILL, never a parent.
-func (c *inspection) frozenAbove() bool {
-	g := c.t.Cgroup
-	return g != nil && (g.Freezer == "FROZEN" || g.Freezer == "FREEZING") && g.ParentFreezing != nil && *g.ParentFreezing
 }

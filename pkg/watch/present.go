@@ -165,7 +165,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 
 func (c collector) verdicts(all []Verdict, gauge func(*prometheus.Desc, float64, ...string)) {
 	slices.SortFunc(all, func(a, b Verdict) int {
-		return cmp.Or(cmp.Compare(badness(a.Verdict), badness(b.Verdict)), -cmp.Compare(a.DTasks, b.DTasks), cmp.Compare(a.name(), b.name()))
+		return cmp.Or(cmp.Compare(diagnose.Rank(a.Verdict), diagnose.Rank(b.Verdict)), -cmp.Compare(a.DTasks, b.DTasks), cmp.Compare(a.name(), b.name()))
 	})
 	once := map[string]bool{}
 	for _, v := range all {
@@ -178,11 +178,6 @@ func (c collector) verdicts(all []Verdict, gauge func(*prometheus.Desc, float64,
 		gauge(descDTasks, float64(v.DTasks), name)
 	}
 	gauge(descLeftOut, float64(len(all)-len(once)))
-}
-
-// badness orders verdicts, the worst first.
-func badness(v diagnose.Verdict) int {
-	return slices.Index([]diagnose.Verdict{diagnose.Stuck, diagnose.Refused, diagnose.Ghost, diagnose.Killed, diagnose.Abrupt, diagnose.Unknown, diagnose.Stops, diagnose.NotRunning}, v)
 }
 
 func oneIf(b bool) float64 {

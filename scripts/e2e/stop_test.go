@@ -11,6 +11,7 @@ import (
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/scripts/bed"
+	"github.com/whystuck/whystuck/scripts/bed/silent"
 )
 
 // stopCase is one container and what `docker stop -t 3` was measured to do to it.
@@ -109,7 +110,7 @@ func (l *lab) tryStop(t *testing.T, c stopCase, name string, p *problems) {
 	run := c.run
 	if c.hang {
 		bed.Require(t, "fuse")
-		h := newHang(t)
+		h := silent.ForTest(t)
 		run = append([]string{"-v", h.Dir + ":/mnt"}, run...)
 		defer h.Release() // before docker rm, which could not end it
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/whystuck/whystuck/scripts/bed"
+	"github.com/whystuck/whystuck/scripts/bed/silent"
 )
 
 // crowded: on a host with 5,000 other processes the search takes under a second,
@@ -47,7 +48,7 @@ func (l *lab) crowded(t *testing.T) {
 		return a
 	}
 	measure("none", 0)
-	m := mount(t)
+	m := silent.ForTest(t)
 	l.run(t, l.own, "lost-crowd", "--pid", "host", "-v", m.Dir+":/mnt", "lab", "-f", "/mnt/hang", "child_stat")
 	child := childOf(t, l.pid(t, l.own, "lost-crowd"))
 	l.docker(t, l.own, "rm", "-f", "lost-crowd")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/scripts/bed"
+	"github.com/whystuck/whystuck/scripts/bed/silent"
 )
 
 // orphans: after docker rm -f the container is gone and its process still there.
@@ -21,7 +22,7 @@ import (
 func (l *lab) orphans(t *testing.T) {
 	l.none(t, l.own)
 	l.none(t, l.plain)
-	m := mount(t)
+	m := silent.ForTest(t)
 	fuse := []string{"-v", m.Dir + ":/mnt", "lab", "-f", "/mnt/hang"}
 	for _, name := range []string{"lost-host", "lost-shim", "lost-thread"} {
 		l.run(t, l.plain, name, "lab", "exit")

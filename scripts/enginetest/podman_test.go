@@ -10,6 +10,7 @@ import (
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/scripts/bed"
+	"github.com/whystuck/whystuck/scripts/bed/silent"
 )
 
 // TestPodman asks Podman through its Docker-compatible socket: the same commands,
@@ -23,7 +24,7 @@ func TestPodman(t *testing.T) {
 	if err := d.Import(t.Context(), "lab", files, `ENTRYPOINT ["/siglab"]`); err != nil {
 		t.Fatal(err)
 	}
-	m := mount(t)
+	m := silent.ForTest(t)
 	image := "localhost/lab"
 	hang := []string{"-v", m.Dir + ":/mnt", image, "-f", "/mnt/hang", "child_stat"}
 	type play struct {

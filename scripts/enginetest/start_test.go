@@ -10,6 +10,7 @@ import (
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/scripts/bed"
+	"github.com/whystuck/whystuck/scripts/bed/silent"
 )
 
 // abort takes the way out of a FUSE mount that does not answer. The control file
@@ -39,7 +40,7 @@ func (a answer) abort(t *testing.T) {
 // The program's lookup hangs: runc create does not come back, the container is
 // Created, and everything that is asked of it waits.
 func (l *lab) startLookup(t *testing.T) {
-	m := mount(t)
+	m := silent.ForTest(t)
 	l.remove(t, l.plain, "lookup")
 	healing(t, m.Release)
 	l.docker(t, l.plain, "create", "--label", "whystuck.test=1", "--network", "none", "--name", "lookup", "-v", m.Dir+":/mnt", "--entrypoint", "/mnt/hang", "lab")
@@ -65,7 +66,7 @@ func (l *lab) startLookup(t *testing.T) {
 
 // The program's execve hangs: the container is Up and has not begun.
 func (l *lab) startExec(t *testing.T) {
-	m := mount(t)
+	m := silent.ForTest(t)
 	healing(t, m.Release)
 	pid := l.run(t, l.plain, "execve", "-v", m.Dir+":/mnt", "--entrypoint", "/mnt/exec", "lab")
 	time.Sleep(6 * time.Second)
@@ -87,7 +88,7 @@ func (l *lab) startExec(t *testing.T) {
 // dockerd itself hangs: it makes the directory of a bind mount, and that file
 // system does not answer.
 func (l *lab) startDaemon(t *testing.T) {
-	m := mount(t)
+	m := silent.ForTest(t)
 	l.remove(t, l.plain, "mkdir")
 	healing(t, m.Release)
 	run := l.later(l.plain, "run", "-d", "--label", "whystuck.test=1", "--network", "none", "--name", "mkdir", "-v", m.Dir+"/hang/sub:/data", "lab", "exit")

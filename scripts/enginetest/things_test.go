@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/whystuck/whystuck/scripts/bed"
-	"github.com/whystuck/whystuck/scripts/bed/silent"
 )
 
 // deadline is when a scene's recovery runs, whatever it is doing.
@@ -141,21 +140,6 @@ func state(pid int) string {
 
 // gone reports whether a process has ended and was reaped.
 func gone(pid int) bool { return syscall.Kill(pid, 0) != nil }
-
-// mount is a FUSE file system that does not answer, for the scene.
-func mount(t *testing.T) *silent.Mount {
-	t.Helper()
-	m, err := silent.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m
-}
 
 func sh(t *testing.T, script string) {
 	t.Helper()

@@ -18,15 +18,7 @@ import (
 func hangingDir(t *testing.T) (dir string, release func()) {
 	t.Helper()
 	bed.Require(t, "fuse")
-	m, err := silent.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	m := silent.ForTest(t)
 	return m.Dir, m.Release
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
@@ -38,6 +39,21 @@ func New() (*Mount, error) {
 		return nil, fmt.Errorf("mounting a FUSE file system: %w", err)
 	}
 	return &Mount{Dir: dir, release: sync.OnceFunc(func() { close(answer) })}, nil
+}
+
+// ForTest mounts one that is released, unmounted and removed with the test.
+func ForTest(t testing.TB) *Mount {
+	t.Helper()
+	m, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
 }
 
 // Release answers all that wait, with an error. It may be called twice.

@@ -21,7 +21,7 @@ import (
 type Daemon struct {
 	dir     string
 	opt     Options
-	driver  string // storage driver
+	driver  string // storage driver, "" for the engine's own choice
 	cgroup  string // name of its cgroup parent, below the root of each hierarchy
 	dockerd *process
 	// containerd is ours where the options ask for it or the system runs one, see
@@ -58,8 +58,10 @@ type process struct {
 // appear in the same namespace as the user's.
 const systemContainerd = "/run/containerd/containerd.sock"
 
-// NewDaemon starts an engine that keeps everything in dir (see TempDir), with
-// overlay2, or with vfs where the file system below dir cannot carry overlay2.
+// NewDaemon starts an engine that keeps everything in dir (see TempDir), with the
+// storage that it chooses by itself (overlay2; from 29 on containerd's image store,
+// which naming a driver would turn off), or with vfs where the file system below
+// dir cannot carry that.
 // The context bounds the start only. The caller must Stop it.
 func NewDaemon(ctx context.Context, dir string) (*Daemon, error) {
 	return NewDaemonWith(ctx, dir, Options{})
@@ -80,7 +82,7 @@ func NewDaemonWith(ctx context.Context, dir string, opt Options) (*Daemon, error
 		return nil, fmt.Errorf("preparing the engine's directory: %w", err)
 	}
 	var err error
-	for _, driver := range []string{"overlay2", "vfs"} {
+	for _, driver := range []string{"", "vfs"} {
 		d.driver = driver
 		if err = d.Start(ctx); err == nil {
 			return d, nil
@@ -108,10 +110,12 @@ func (d *Daemon) Start(ctx context.Context) error {
 		"--data-root", d.DataRoot(),
 		"--exec-root", d.ExecRoot(),
 		"--pidfile", d.path("pid"),
-		"--storage-driver", d.driver,
 		"--bridge=none", "--iptables=false", "--ip-forward=false", "--log-level=warn",
 		"--cgroup-parent", "/" + d.cgroup,
 		"--exec-opt", "native.cgroupdriver=cgroupfs",
+	}
+	if d.driver != "" {
+		args = append(args, "--storage-driver", d.driver)
 	}
 	if _, err := os.Lstat(systemContainerd); err == nil || d.opt.Containerd {
 		if err := d.StartContainerd(ctx); err != nil {

@@ -18,7 +18,7 @@ func (d *Daemon) podmanArgs() []string {
 // startPodman runs `podman system service` in dockerd's place: it speaks Docker's
 // API and keeps no state in memory, so it may end and start again at any time.
 func (d *Daemon) startPodman(ctx context.Context) error {
-	if d.driver == "overlay2" {
+	if d.driver == "" {
 		d.driver = "overlay"
 	}
 	p, err := d.spawn(syscall.SIGTERM, "podman", append(d.podmanArgs(), "system", "service", "--time=0", d.Host())...)

@@ -59,10 +59,11 @@ func (c *inspection) locked() *cause {
 		if in, hangs := partHangs(&c.t.Shims[i]); len(hangs) > 0 {
 			return c.runtimeStuck(in, &hangs[0], &c.t.Shims[i])
 		}
-		for _, p := range c.t.Shims[i].Below {
-			if heldMute(&p) {
-				return c.runtimeHeld(p)
-			}
+	}
+	below := c.runtimes()
+	for _, p := range below {
+		if heldMute(p) {
+			return c.runtimeHeld(p)
 		}
 	}
 	if c.host.Engine != nil {
@@ -70,6 +71,9 @@ func (c *inspection) locked() *cause {
 		if in, hangs := partHangs(d); len(hangs) > 0 {
 			return daemonStuck(in, &hangs[0], d).shows(c.lockFact()...)
 		}
+	}
+	if len(below) > 0 {
+		return c.runtimeWaits(below[0])
 	}
 	if c.root == nil && c.wasRunning() && !c.unread() {
 		return c.exitHeld()
@@ -82,54 +86,6 @@ func (c *inspection) locked() *cause {
 
 // wasRunning: the engine books it as running, under a PID.
 func (c *inspection) wasRunning() bool { return IsRunning(c.t.Container.Status) && c.t.PID != 0 }
-
-// runtimeStuck: the shim, or the runtime that it has started and waits for, hangs
-// in the kernel.
-func (c *inspection) runtimeStuck(in *inspection, h *hang, shim *evidence.Part) *cause {
-	code, who := "WS315", fmt.Sprintf("%s (PID %d)", roleWords(shim), h.p.PID)
-	if h.p.PID != shim.PID {
-		code, who = "WS319", fmt.Sprintf("%s (PID %d), which its shim waits for,", bounded(h.p.Comm, 20), h.p.PID)
-		if c.notStarted() {
-			code = "WS322"
-		}
-	}
-	f := in.findHang(h)
-	out := newCause(code, LayerKernel, endsNever, h.conf, who+" hangs in the kernel")
-	if h.wait != nil {
-		out.headline += ": " + h.wait.Cause + aboutWords(h.t)
-	}
-	if code == "WS322" {
-		out.headline = "stuck in its start: " + out.headline
-	}
-	out.finding.Summary = out.headline + "; " + afterwards
-	out.finding.PID, out.finding.TID = h.p.PID, f.TID
-	return out.shows(f.Evidence...).shows(c.birthFacts()...).shows(c.lockFact()...).fix(f.Fixes...)
-}
-
-// runtimeHeld: a runc below the shim is stopped.
-func (c *inspection) runtimeHeld(p evidence.Process) *cause {
-	held := &evidence.Part{Role: "runc", PID: p.PID, Process: &p}
-	return newCause("WS319", LayerShim, endsNever, heldConf(&p),
-		fmt.Sprintf("%s (PID %d), which its shim waits for, is %s", bounded(p.Comm, 20), p.PID, heldWord(held))).
-		shows(heldFact(held)...).shows(c.lockFact()...).fix(fixHeld(held))
-}
-
-// notStarted: its program has not been executed yet.
-func (c *inspection) notStarted() bool {
-	return c.t.Container.Status == "created" || c.t.Birth != nil && c.t.Birth.Unstarted
-}
-
-// birthFacts show how far the start has come.
-func (c *inspection) birthFacts() []Evidence {
-	b := c.t.Birth
-	if b == nil || !b.Record && !b.Unstarted {
-		return nil
-	}
-	if b.Unstarted {
-		return []Evidence{{Source: "the runtime's state", Field: "exec.fifo", Value: "there", Says: "runc init has not been told to execute the program"}}
-	}
-	return []Evidence{{Source: "the runtime's state", Field: "state.json", Value: "there", Says: "runc create has begun"}}
-}
 
 // blocked judges a container that docker's commands do not reach as they should.
 // What the container itself would do is judged before, where it lives: its

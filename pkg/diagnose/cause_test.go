@@ -87,6 +87,21 @@ func TestCauses(t *testing.T) {
 			locked(s)
 			shim.Below = []evidence.Process{*tracedPart("", 95, "wait4").Process}
 			s.Targets[0].Shims = []evidence.Part{shim}
+		}, "WS319", Stuck, false},
+		{"runc asleep", func(s *evidence.Snapshot) {
+			locked(s)
+			shim.Below = []evidence.Process{*partIn("", 95, "S").Process}
+			s.Targets[0].Shims = []evidence.Part{shim}
+		}, "WS319", Stuck, false},
+		{"runc asleep, and no lock held", func(s *evidence.Snapshot) {
+			shim.Below = []evidence.Process{*partIn("", 95, "S").Process}
+			s.Targets[0].Shims = []evidence.Part{shim}
+		}, "", Killed, true},
+		{"a container's program that is called runc", func(s *evidence.Snapshot) {
+			locked(s)
+			shim.Below = []evidence.Process{s.Targets[0].Processes[0]}
+			shim.Below[0].State = "T"
+			s.Targets[0].Shims = []evidence.Part{shim}
 		}, "WS303", Stuck, false},
 		{"runc in a debugger", func(s *evidence.Snapshot) {
 			locked(s)
@@ -154,6 +169,22 @@ func TestCauses(t *testing.T) {
 				t.Errorf("kill %+v, rm %+v", got.Kill, got.Rm)
 			}
 		})
+	}
+}
+
+// A runc that has been there for longer than its work takes is the reason, as far
+// as can be seen; a young one may be at its work on a busy host.
+func TestRuntimeWaits(t *testing.T) {
+	for age, want := range map[float64]Confidence{60: Likely, 2: Assumed} {
+		s := snapshot(proc{pid: 100, ppid: 90, ns: 1, call: "pause"})
+		s.Targets[0].Container.InspectTrouble = evidence.GapTimeout
+		shim := partIn(evidence.RoleShim, 90, "S")
+		shim.Below = []evidence.Process{proc{pid: 95, startedSecsAgo: age}.build()}
+		s.Targets[0].Shims = []evidence.Part{shim}
+		got := Judge(s, Options{}).Containers[0]
+		if f := got.Findings[0]; f.Code != "WS319" || got.Confidence != want || f.Fixes[0].Command != "sudo kill -KILL 95" {
+			t.Errorf("%v s old: %s, %+v", age, got.Confidence, f)
+		}
 	}
 }
 

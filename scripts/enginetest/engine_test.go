@@ -38,6 +38,7 @@ type lab struct {
 	// has dockerd start its containerd.
 	own, plain *bed.Daemon
 	binary     string
+	runtimeDir string // of plain's further runtimes
 
 	mu   sync.Mutex
 	rows []string
@@ -45,7 +46,8 @@ type lab struct {
 
 func TestEngine(t *testing.T) {
 	bed.Require(t, "root", "docker", "gcc", "fuse")
-	l := &lab{binary: bed.Whystuck(t), plain: bed.StartDaemon(t), own: bed.StartDaemonWith(t, bed.Options{Containerd: true})}
+	l := &lab{binary: bed.Whystuck(t), own: bed.StartDaemonWith(t, bed.Options{Containerd: true})}
+	l.plain = bed.StartDaemonWith(t, bed.Options{Args: l.runtimes(t)})
 	files := map[string]string{"/siglab": bed.StaticProgram(t), "/mnt/": "", "/data/": "", "/tmp/": ""}
 	for _, d := range []*bed.Daemon{l.own, l.plain} {
 		if err := d.Import(t.Context(), "lab", files, `ENTRYPOINT ["/siglab"]`); err != nil {

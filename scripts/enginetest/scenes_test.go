@@ -23,6 +23,7 @@ var scenes = []struct {
 	{"shim-killed", (*lab).shimKilled, true},
 	{"shim-stopped", (*lab).shimStopped, true},
 	{"shim-traced", (*lab).shimTraced, true},
+	{"runtime-hangs", (*lab).runtimeHangs, true},
 	{"restart-policy", (*lab).restartPolicy, true},
 	{"lock-held", (*lab).lockHeld, true},
 	{"start-lookup", (*lab).startLookup, true},

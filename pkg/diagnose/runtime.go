@@ -1,0 +1,97 @@
+package diagnose
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// runtimes are the runtime's processes below the container's shims, the oldest
+// first. A container may call its own program runc, and that one is not to be
+// ended: what is in the container's cgroup counts only until its program runs.
+func (c *inspection) runtimes() []*evidence.Process {
+	var out []*evidence.Process
+	for i := range c.t.Shims {
+		for j := range c.t.Shims[i].Below {
+			if p := &c.t.Shims[i].Below[j]; c.notStarted() || !c.isMember(p.PID) {
+				out = append(out, p)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *evidence.Process) int { return cmp.Compare(a.StartTicks, b.StartTicks) })
+	return out
+}
+
+// isMember reports whether a process is one of the container's own.
+func (c *inspection) isMember(pid int) bool {
+	return pid == c.t.PID || slices.ContainsFunc(c.t.Processes, func(p evidence.Process) bool { return p.PID == pid && !p.Outside })
+}
+
+// runtimeWaits: the lock is held and a runc below the shim neither hangs in the
+// kernel nor is stopped: it sleeps or runs, and does not end. The shim waits for
+// it without a limit, with the lock that the exit needs, too (containerd
+// process/init.go).
+func (c *inspection) runtimeWaits(p *evidence.Process) *cause {
+	who := fmt.Sprintf("%s (PID %d), which its shim waits for,", bounded(p.Comm, 20), p.PID)
+	age, known := c.age(p)
+	conf, since := Assumed, Evidence{Source: fmt.Sprintf("/proc/%d/stat", p.PID), Field: "starttime", Value: "not known", Says: "how long it has been there"}
+	if known {
+		since.Value, since.Says = fmt.Sprintf("%.0f s ago", age), "runc's work takes a fraction of a second"
+	}
+	if known && age*1000 >= longWait {
+		conf = Likely
+	}
+	return newCause("WS319", LayerShim, endsNever, conf, who+" does not end").
+		shows(since).shows(c.lockFact()...).
+		fix(Fix{When: FixNow, Text: "end it: " + afterwards, Command: fmt.Sprintf("sudo kill -KILL %d", p.PID), Risk: text("its request counts as failed; a docker stop whose signal is lost sends SIGKILL 2 s later")})
+}
+
+// runtimeStuck: the shim, or the runtime that it has started and waits for, hangs
+// in the kernel.
+func (c *inspection) runtimeStuck(in *inspection, h *hang, shim *evidence.Part) *cause {
+	code, who := "WS315", fmt.Sprintf("%s (PID %d)", roleWords(shim), h.p.PID)
+	if h.p.PID != shim.PID {
+		code, who = "WS319", fmt.Sprintf("%s (PID %d), which its shim waits for,", bounded(h.p.Comm, 20), h.p.PID)
+		if c.notStarted() {
+			code = "WS322"
+		}
+	}
+	f := in.findHang(h)
+	out := newCause(code, LayerKernel, endsNever, h.conf, who+" hangs in the kernel")
+	if h.wait != nil {
+		out.headline += ": " + h.wait.Cause + aboutWords(h.t)
+	}
+	if code == "WS322" {
+		out.headline = "stuck in its start: " + out.headline
+	}
+	out.finding.Summary = out.headline + "; " + afterwards
+	out.finding.PID, out.finding.TID = h.p.PID, f.TID
+	return out.shows(f.Evidence...).shows(c.birthFacts()...).shows(c.lockFact()...).fix(f.Fixes...)
+}
+
+// runtimeHeld: a runc below the shim is stopped.
+func (c *inspection) runtimeHeld(p *evidence.Process) *cause {
+	held := &evidence.Part{Role: "runc", PID: p.PID, Process: p}
+	return newCause("WS319", LayerShim, endsNever, heldConf(p),
+		fmt.Sprintf("%s (PID %d), which its shim waits for, is %s", bounded(p.Comm, 20), p.PID, heldWord(held))).
+		shows(heldFact(held)...).shows(c.lockFact()...).fix(fixHeld(held))
+}
+
+// notStarted: its program has not been executed yet.
+func (c *inspection) notStarted() bool {
+	return c.t.Container.Status == "created" || c.t.Birth != nil && c.t.Birth.Unstarted
+}
+
+// birthFacts show how far the start has come.
+func (c *inspection) birthFacts() []Evidence {
+	b := c.t.Birth
+	if b == nil || !b.Record && !b.Unstarted {
+		return nil
+	}
+	if b.Unstarted {
+		return []Evidence{{Source: "the runtime's state", Field: "exec.fifo", Value: "there", Says: "runc init has not been told to execute the program"}}
+	}
+	return []Evidence{{Source: "the runtime's state", Field: "state.json", Value: "there", Says: "runc create has begun"}}
+}

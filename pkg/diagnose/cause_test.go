@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
@@ -188,14 +189,22 @@ func TestRuntimeWaits(t *testing.T) {
 	}
 }
 
-// A shim that stays after the end is told once it is old; one that is just going
-// is not.
+// A shim that was there before the end and long after it is left over. One that is
+// just going is not, and one that is younger than the end keeps the next run.
 func TestLeftShim(t *testing.T) {
-	for age, want := range map[float64]bool{100: true, 3: false} {
+	for _, c := range []struct {
+		age, ended float64 // seconds
+		want       bool
+	}{{100, 60, true}, {100, 3, false}, {3, 60, false}, {100, 0, false}} {
+		age, want := c.age, c.want
 		s := snapshot(proc{pid: 100, ns: 1})
 		k := s.Targets[0].Container
 		code := 255
 		k.Status, k.ExitCode = "exited", &code
+		if c.ended != 0 {
+			at := s.TakenAt.Add(-time.Duration(c.ended * float64(time.Second)))
+			k.FinishedAt = &at
+		}
 		shim := proc{pid: 90, startedSecsAgo: age}.build()
 		s.Targets[0].Processes, s.Targets[0].ShimsSought = nil, true
 		s.Targets[0].Shims = []evidence.Part{{Role: evidence.RoleShim, PID: 90, Process: &shim}}

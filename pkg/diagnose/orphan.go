@@ -33,7 +33,9 @@ func (c *inspection) orphan(out *Container) {
 		out.Layer = LayerKernel
 	}
 	out.Findings = append(out.Findings, c.findShims(len(alive) > 0)...)
-	out.Findings = append(out.Findings, c.findRuntime(len(alive) > 0)...)
+	if len(alive) > 0 || c.t.Container.Status == "" { // else containerd takes it away with the shim
+		out.Findings = append(out.Findings, c.findRuntime(len(alive) > 0)...)
+	}
 	if len(out.Findings) == 0 { // a name that only an empty cgroup has
 		f := newFinding("WS333", nil)
 		f.Summary = out.Headline
@@ -222,6 +224,10 @@ func (c *inspection) findShims(processes bool) []Finding {
 	var out []Finding
 	for _, r := range c.t.Container.Remains {
 		if r.Kind != "shim" || processes && c.fromPodman() { // conmon ends with its processes
+			continue
+		}
+		if c.t.Container.Status != "" && !processes {
+			out = append(out, c.findLeftShim(r.PID))
 			continue
 		}
 		f := newFinding("WS330", nil)

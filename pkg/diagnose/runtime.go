@@ -43,9 +43,13 @@ func (c *inspection) runtimeWaits(p *evidence.Process) *cause {
 	if known && age*1000 >= longWait {
 		conf = Likely
 	}
+	lost := "its request counts as failed; a docker stop whose signal is lost sends SIGKILL 2 s later"
+	if c.root == nil {
+		lost = "its request counts as failed: the exit is booked, and the shim may be left over (WS318)"
+	}
 	return newCause("WS319", LayerShim, endsNever, conf, who+" does not end").
 		shows(since).shows(c.lockFact()...).
-		fix(Fix{When: FixNow, Text: "end it: " + afterwards, Command: fmt.Sprintf("sudo kill -KILL %d", p.PID), Risk: text("its request counts as failed; a docker stop whose signal is lost sends SIGKILL 2 s later")})
+		fix(Fix{When: FixNow, Text: "end it: " + afterwards, Command: fmt.Sprintf("sudo kill -KILL %d", p.PID), Risk: text(lost)})
 }
 
 // runtimeStuck: the shim, or the runtime that it has started and waits for, hangs

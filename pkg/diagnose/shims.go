@@ -35,15 +35,9 @@ func (c *inspection) judgeShims(out *Container) {
 		}
 		f.Fixes = []Fix{{When: FixHost, Text: "end the one that is not the parent of the container's init, once it has no children"}}
 		out.Findings = append(out.Findings, f)
-	case k.Status == "exited" && len(shims) == 1 && len(c.t.Processes) == 0 && c.old(shims[0]):
-		out.Findings = append(out.Findings, c.findLeftShim(shims[0]))
+	case k.Status == "exited" && len(shims) == 1 && len(c.t.Processes) == 0 && k.Outlived(shims[0].Process.StartTicks, c.takenAt, c.host.UptimeTicks):
+		out.Findings = append(out.Findings, c.findLeftShim(shims[0].PID))
 	}
-}
-
-// old reports whether a part has lived for longer than an end is handled.
-func (c *inspection) old(p *evidence.Part) bool {
-	age, ok := c.age(p.Process)
-	return ok && age > startAge
 }
 
 // orphaned: the init lives and its shim is gone, so nobody passes signals on or
@@ -64,11 +58,15 @@ func (c *inspection) orphaned(out *Container) {
 }
 
 // findLeftShim: the container has ended, and its shim stays for good.
-func (c *inspection) findLeftShim(p *evidence.Part) Finding {
+func (c *inspection) findLeftShim(pid int) Finding {
 	f := newFinding("WS318", nil)
-	f.PID = p.PID
-	f.Summary = fmt.Sprintf("the container has ended, and its shim (PID %d) is left: it does not go by itself", p.PID)
-	f.Evidence = []Evidence{{Source: fmt.Sprintf("/proc/%d/cmdline", p.PID), Field: "-id", Value: c.shortID(), Says: "the container that it was started for"}}
-	f.Fixes = []Fix{{When: FixNow, Text: "end it", Command: fmt.Sprintf("sudo kill -KILL %d", p.PID)}}
+	f.PID = pid
+	f.Summary = fmt.Sprintf("the container has ended, and its shim (PID %d) is left: it does not go by itself", pid)
+	f.Evidence = []Evidence{{Source: fmt.Sprintf("/proc/%d/cmdline", pid), Field: "-id", Value: c.shortID(), Says: "the container that it was started for"}}
+	if k := c.t.Container; k.FinishedAt != nil && c.takenAt.After(*k.FinishedAt) {
+		f.Evidence = append(f.Evidence, Evidence{Source: "docker inspect", Field: "State.FinishedAt", Value: ageWords(uint64(c.takenAt.Sub(*k.FinishedAt).Seconds())) + " ago",
+			Says: "a shim goes within a second of the end"})
+	}
+	f.Fixes = []Fix{{When: FixNow, Text: "end it: containerd then clears away what it has of the container; a docker start does so, too", Command: fmt.Sprintf("sudo kill -KILL %d", pid)}}
 	return f
 }

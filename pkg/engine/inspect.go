@@ -69,6 +69,9 @@ func (e *Engine) examineOne(ctx context.Context, c chosen, hung *atomic.Int64) *
 	}
 	record := <-recorded
 	addRecord(t.Container, record)
+	if t.Container.RuntimeLeft {
+		t.Container.Remains = e.cgroupRemains(ctx, c.id)
+	}
 	if record.kept {
 		// Nothing else may prove that the container is of this kernel once its
 		// process is gone: its cgroup and the runtime's record go with it.
@@ -143,6 +146,7 @@ func addRecord(c *evidence.Container, r runtimeState) {
 	if c.PID == 0 && !c.Inspected && c.Status != "exited" && c.Status != "dead" {
 		c.PID = r.PID
 	}
+	c.RuntimeLeft = r.PID != 0 && (c.Status == "exited" || c.Status == "dead")
 	if r.PID != 0 && c.PID == r.PID {
 		c.RuntimeStart = r.Start
 	}

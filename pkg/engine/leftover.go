@@ -116,7 +116,7 @@ func (s *survey) candidates(known map[string]listed) []*remains {
 		_, filed := known[id]
 		r.onlyLiving(s.procs)
 		switch {
-		case filed && len(r.members) > 0:
+		case filed && r.outlives(s.h):
 		case !filed && s.proves(r) && r.isMore():
 		default:
 			continue
@@ -146,6 +146,12 @@ func (r *remains) onlyLiving(procs processes) {
 // isMore: something is left besides empty cgroup directories.
 func (r *remains) isMore() bool {
 	return len(r.members) > 0 || slices.ContainsFunc(r.places, func(p evidence.Remain) bool { return p.Kind != "cgroup" })
+}
+
+// outlives: of a container that the engine takes for ended processes live, or its
+// shim. A conmon ends by itself.
+func (r *remains) outlives(h *home) bool {
+	return len(r.members) > 0 || !h.podman && slices.ContainsFunc(r.places, func(p evidence.Remain) bool { return p.Kind == "shim" })
 }
 
 // maxEmpty bounds the list of what only wants a rmdir.
@@ -183,7 +189,7 @@ func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains) 
 	for _, r := range candidates {
 		l, filed := known[r.id]
 		r.stillThere(h, procs)
-		if filed && (!l.ended() || len(r.members) == 0) || !r.isMore() {
+		if filed && (!l.ended() || !r.outlives(h)) || !r.isMore() {
 			continue
 		}
 		out = append(out, e.orphanTarget(ctx, r, l, procs))

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -84,6 +85,27 @@ func (s *survey) lookAtCgroups() {
 		r.members = append(r.members, cgroupMembers(dir)...)
 		r.owner = firstOf(r.owner, cgroupOwner(dir))
 	}
+}
+
+// cgroupRemains are the cgroups of a container that has ended, wherever they are,
+// and the processes in them.
+func (e *Engine) cgroupRemains(ctx context.Context, id string) []evidence.Remain {
+	ctx, cancel := context.WithTimeout(ctx, shimCall)
+	defer cancel()
+	out, _ := within(ctx, func() []evidence.Remain {
+		var out []evidence.Remain
+		var pids []int
+		for _, dir := range cgroupsOf(e.cgroups, id) {
+			out = append(out, evidence.Remain{Kind: "cgroup", Path: dir})
+			pids = append(pids, cgroupMembers(dir)...)
+		}
+		slices.Sort(pids)
+		for _, p := range readStats(e.opt.ProcRoot, slices.Compact(pids)) {
+			out = append(out, evidence.Remain{Kind: "process", PID: p.pid, StartTicks: p.start})
+		}
+		return out
+	})
+	return out
 }
 
 func (s *survey) lookAtShims() {

@@ -192,6 +192,8 @@ type Container struct {
 	// RuntimeStart is init_process_start of the runtime's state.json: the start
 	// ticks of the container's init as the runtime recorded them; 0: not known.
 	RuntimeStart uint64 `json:"runtime_start_ticks,omitempty"`
+	// RuntimeLeft: it has ended, and the runtime still has a record of it.
+	RuntimeLeft bool `json:"runtime_left,omitempty"`
 	// FinishedAt and ExitCode are of the last run.
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 	ExitCode   *int       `json:"exit_code,omitempty"`

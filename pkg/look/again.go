@@ -68,7 +68,7 @@ func passes(t *evidence.Target) bool {
 	case "restarting", "removing":
 		return true
 	case "exited", "stopped": // Podman's word
-		return len(t.Processes) > 0 // it is ending, or starts again
+		return len(t.Processes) > 0 || len(t.Shims) > 0 // it is ending, or starts again
 	case "created":
 		return c.InspectTrouble != "" || t.PID != 0 || len(t.Processes) > 0 || len(t.Shims) > 0
 	}
@@ -108,9 +108,14 @@ func (l *looker) askAgainOf(ctx context.Context, t *evidence.Target) {
 	}
 }
 
-// dropEnded: the last processes of a container may end a little after its exit was
-// booked. Those that are still there are no passing thing.
+// dropEnded: the last processes of a container, and its shim, may end a little after
+// its exit was booked. Those that are still there are no passing thing.
 func (l *looker) dropEnded(ctx context.Context, t *evidence.Target) {
+	if shims, ok := l.engine.Shims(ctx, t.Container.ID); ok && t.ShimsSought {
+		t.Shims = slices.DeleteFunc(t.Shims, func(p evidence.Part) bool {
+			return !slices.ContainsFunc(shims, func(q evidence.Part) bool { return q.PID == p.PID })
+		})
+	}
 	now := evidence.Target{Kind: t.Kind, PID: t.PID, Container: t.Container}
 	l.prober.Container(ctx, &now)
 	if slices.ContainsFunc(now.Gaps, func(g evidence.Gap) bool { return g.Kind == evidence.GapTimeout }) {

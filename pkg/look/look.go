@@ -158,9 +158,18 @@ func (l *looker) askByName(ctx context.Context) error {
 
 func (l *looker) askForOrphans(ctx context.Context) error {
 	targets, left, err := l.engine.Orphans(ctx)
+	targets = slices.DeleteFunc(targets, func(t evidence.Target) bool { return l.justEnded(t.Container) })
 	l.snap.Targets = append(l.snap.Targets, targets...)
 	l.snap.Leftovers = left
 	return err
+}
+
+// justEnded reports whether all that is left of a container that the engine has is
+// the shim of an end, or of a next start, that is being handled.
+func (l *looker) justEnded(k *evidence.Container) bool {
+	return k.Status != "" && !slices.ContainsFunc(k.Remains, func(r evidence.Remain) bool {
+		return r.Kind == "process" || r.Kind == "shim" && k.Outlived(r.StartTicks, l.snap.TakenAt, l.snap.Host.UptimeTicks)
+	})
 }
 
 // engineFailed records that there was no engine to ask, once for all names.

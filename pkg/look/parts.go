@@ -76,8 +76,8 @@ func (l *looker) seeShims(ctx context.Context, t *evidence.Target) {
 func odd(t *evidence.Target) bool {
 	c := t.Container
 	running := c.Status == "running" || c.Status == "paused"
-	if c.Status == "exited" && c.ExitCode != nil && *c.ExitCode == 255 {
-		return true // what the engine books when it does not know: a shim may be left
+	if c.Status == "exited" && (c.RuntimeLeft || c.ExitCode != nil && *c.ExitCode == 255) {
+		return true // 255 is what the engine books when it does not know: a shim may be left
 	}
 	return len(t.Shims) == 0 && (running || len(t.Processes) > 0) || c.InspectTrouble != "" ||
 		!running && c.Status != "exited" || c.Source == "engine-files" && running

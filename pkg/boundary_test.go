@@ -19,6 +19,7 @@ const module = "github.com/whystuck/whystuck/"
 // floors from the ground up: a package may import only what is below it.
 var floors = map[string]int{
 	"pkg/evidence": 0,
+	"pkg/beside":   0,
 	"pkg/script":   1,
 	"pkg/memory":   1,
 	"pkg/catalog":  1,

@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
-	"github.com/whystuck/whystuck/pkg/look"
 )
 
 const issuesURL = "https://github.com/whystuck/whystuck/issues"
@@ -19,9 +19,9 @@ func (a *app) recoverBug(code *int) {
 	if v == nil {
 		return
 	}
-	b, ok := v.(*look.Bug)
+	b, ok := v.(*beside.Bug)
 	if !ok {
-		b = &look.Bug{Value: v, Stack: debug.Stack()}
+		b = &beside.Bug{Value: v, Stack: debug.Stack()}
 	}
 	*code = exitBug
 	a.complain(fmt.Sprintf("a bug of ours: %v. Please send %s to %s", b.Value, a.saveBug(b), issuesURL))
@@ -29,7 +29,7 @@ func (a *app) recoverBug(code *int) {
 
 // saveBug writes the stack and, redacted, what had been seen, and names the
 // files. They are the user's alone: even redacted evidence is not for others.
-func (a *app) saveBug(b *look.Bug) (names string) {
+func (a *app) saveBug(b *beside.Bug) (names string) {
 	defer func() {
 		if recover() != nil { // the very evidence that broke us may break its writer
 			names = "this line"

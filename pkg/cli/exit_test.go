@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
-	"github.com/whystuck/whystuck/pkg/look"
 )
 
 func TestCodeOf(t *testing.T) {
@@ -128,7 +128,7 @@ func TestBugIsReported(t *testing.T) {
 	code := exitClean
 	func() {
 		defer a.recoverBug(&code)
-		g := look.NewGroup(2)
+		g := beside.NewGroup(2)
 		g.Go(func() { panic("index out of\nrange") })
 		g.Wait()
 		t.Error("a panic beside the main run was lost")

@@ -5,8 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"sync"
 	"syscall"
+
+	"github.com/whystuck/whystuck/pkg/beside"
 )
 
 // holdFlag makes a run of `whystuck stop` do nothing but keep connections open that
@@ -36,7 +37,7 @@ func keepOpen(held []*os.File) error {
 // hold waits until the engine has answered on each of n connections, or has closed
 // it.
 func hold(n int) {
-	var all sync.WaitGroup
+	var all beside.Group
 	for fd := 3; fd < 3+n; fd++ {
 		f := os.NewFile(uintptr(fd), "connection")
 		all.Go(func() {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"runtime"
 
-	"github.com/whystuck/whystuck/pkg/look"
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/smoke"
 )
 
@@ -13,7 +13,7 @@ func (t *trying) tryAll(ctx context.Context, s *smoke.Smoker, images []string) (
 	p := t.newProgress(len(images))
 	s.Progress = p.doing
 	results := make([]smoke.Result, len(images))
-	g := look.NewGroup(t.width(images))
+	g := beside.NewGroup(t.width(images))
 	for i, image := range images {
 		g.Go(func() {
 			results[i] = s.Check(ctx, image)

@@ -9,7 +9,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -36,5 +38,9 @@ func Main(ctx context.Context, args []string, sys System) (code int) {
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	return a.finish(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if bug := (*beside.Bug)(nil); errors.As(err, &bug) {
+		panic(bug)
+	}
+	return a.finish(err)
 }

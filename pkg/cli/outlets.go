@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/watch"
 )
 
@@ -18,7 +19,7 @@ type outlets struct {
 	err    atomic.Pointer[error]
 
 	complaining sync.Mutex // several goroutines complain
-	exposing    sync.WaitGroup
+	exposing    beside.Group
 }
 
 func (o *outlets) open(argv []string) {
@@ -81,10 +82,10 @@ func (o *outlets) close() {
 			o.complain(fmt.Sprintf("standard output was read too slowly: %d reports were left out", n))
 		}
 	}
-	done := make(chan struct{})
-	go func() { o.exposing.Wait(); close(done) }()
+	exposed := beside.Run(o.exposing.Wait)
 	select {
-	case <-done:
+	case <-exposed.Done():
+		exposed.Wait()
 	case <-ctx.Done():
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/diagnose"
 )
 
@@ -47,9 +48,8 @@ func (s *stopping) waiting(r diagnose.Report) (end func()) {
 		return func() {}
 	}
 	s.line.out = s.Out
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
+	stop := make(chan struct{})
+	showing := beside.Run(func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for n := 1; ; n++ {
@@ -61,10 +61,10 @@ func (s *stopping) waiting(r diagnose.Report) (end func()) {
 				s.line.show(fmt.Sprintf("  %4d s   waiting%s; Ctrl-C leaves it to the engine", n, upTo(r)))
 			}
 		}
-	}()
+	})
 	return func() {
 		close(stop)
-		<-stopped
+		showing.Wait()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -39,7 +40,7 @@ func (e *Engine) fileOf(ctx context.Context, id string) *evidence.Container {
 	if err != nil {
 		return nil
 	}
-	c, err := within(ctx, func() *evidence.Container {
+	c, err := beside.Within(ctx, func() *evidence.Container {
 		for _, dir := range h.containerDirs() {
 			if f, err := h.readContainer(dir, id); err == nil {
 				return f.container
@@ -67,7 +68,7 @@ func (e *Engine) recordOf(ctx context.Context, id string) runtimeState {
 	if err != nil {
 		return runtimeState{}
 	}
-	r, err := within(ctx, func() runtimeState {
+	r, err := beside.Within(ctx, func() runtimeState {
 		r := h.record(id)
 		r.kept = h.pid != 0 && h.keeps(id)
 		return r

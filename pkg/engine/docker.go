@@ -19,6 +19,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/client"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -112,17 +113,16 @@ func (a *api) listNamed(ctx context.Context, name string) ([]listed, error) {
 		list []listed
 		err  error
 	}
-	byID := make(chan answer, 1)
-	go func() { // the engine intersects filters for names and ids: these are two questions
-		var r answer
+	// The engine intersects filters for names and ids: these are two questions.
+	byID := beside.Start(func() (r answer) {
 		if name != "" && isHex(name) {
 			r.list, r.err = a.list(ctx, false, filters.Arg("id", name))
 		}
-		byID <- r
-	}()
+		return r
+	})
 	// The filter is a regular expression and would match within names.
 	list, err := a.list(ctx, false, filters.Arg("name", "^/?"+regexp.QuoteMeta(strings.TrimPrefix(name, "/"))+"$"))
-	r := <-byID
+	r := byID.Wait()
 	return append(list, r.list...), cmp.Or(err, r.err)
 }
 

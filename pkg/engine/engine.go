@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -125,7 +126,7 @@ func (e *Engine) Describe() evidence.Engine {
 
 // PID is the process behind the socket, 0 where that is not known or not here.
 func (e *Engine) PID(ctx context.Context) int {
-	pid, err := within(ctx, func() int { return e.enginePID(quick) })
+	pid, err := beside.Within(ctx, func() int { return e.enginePID(quick) })
 	if err != nil {
 		return 0
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -84,7 +85,7 @@ func (h *home) list(ctx context.Context) ([]listed, error) {
 		list []listed
 		err  error
 	}
-	r, err := within(ctx, func() result {
+	r, err := beside.Within(ctx, func() result {
 		list, err := h.readAll(ctx)
 		return result{list, err}
 	})

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/whystuck/whystuck/pkg/beside"
 )
 
 // home is where one engine keeps its files, all paths as that engine sees them.
@@ -53,7 +55,7 @@ const homeStays = time.Second
 // Files of an engine that is not proven to be the one behind the socket are never
 // used: several engines on one host have containers of the same names.
 func (e *Engine) homeOf(ctx context.Context, how effort) (*home, error) {
-	h, err := within(ctx, func() *home {
+	h, err := beside.Within(ctx, func() *home {
 		e.homeMu.Lock()
 		defer e.homeMu.Unlock()
 		if time.Since(e.sought) > homeStays {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"sync/atomic"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -19,15 +19,15 @@ const inspectors = 16
 func (e *Engine) examine(ctx context.Context, found []chosen, named bool) ([]evidence.Target, []evidence.TargetError) {
 	results := make([]*evidence.Target, len(found))
 	var next, hung atomic.Int64
-	var wg sync.WaitGroup
+	var all beside.Group
 	for range min(inspectors, len(found)) {
-		wg.Go(func() {
+		all.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(found); i = int(next.Add(1)) - 1 {
 				results[i] = e.examineOne(ctx, found[i], &hung)
 			}
 		})
 	}
-	wg.Wait()
+	all.Wait()
 	var targets []evidence.Target
 	var gone []evidence.TargetError
 	for i, t := range results {
@@ -47,8 +47,7 @@ func (e *Engine) examine(ctx context.Context, found []chosen, named bool) ([]evi
 func (e *Engine) examineOne(ctx context.Context, c chosen, hung *atomic.Int64) *evidence.Target {
 	t := &evidence.Target{Asked: c.asked, Kind: evidence.KindContainer, Processes: []evidence.Process{}}
 	// The runtime's record is read beside the API call, which takes longer.
-	recorded := make(chan runtimeState, 1)
-	go func() { recorded <- e.recordOf(ctx, c.id) }()
+	recorded := beside.Start(func() runtimeState { return e.recordOf(ctx, c.id) })
 	switch {
 	case c.known != nil:
 		t.Container = c.known
@@ -67,7 +66,7 @@ func (e *Engine) examineOne(ctx context.Context, c chosen, hung *atomic.Int64) *
 		}
 		t.Container = container
 	}
-	record := <-recorded
+	record := recorded.Wait()
 	addRecord(t.Container, record)
 	if t.Container.RuntimeLeft {
 		t.Container.Remains = e.cgroupRemains(ctx, c.id)

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -35,7 +36,7 @@ func (e *Engine) Orphans(ctx context.Context) ([]evidence.Target, *evidence.Left
 	known := byID(list)
 	scan, cancel := context.WithTimeout(ctx, scanDeadline)
 	defer cancel()
-	found, err := within(scan, func() *survey { return e.survey(h, orphaned(known)) })
+	found, err := beside.Within(scan, func() *survey { return e.survey(h, orphaned(known)) })
 	if err != nil {
 		return nil, nil, &Error{ExitCode: ExitNoEngine, Message: "looking through the processes took too long: a file of /proc does not answer", Err: err}
 	}
@@ -69,7 +70,7 @@ func (e *Engine) ownList(ctx context.Context) (*home, []listed, error) {
 	}
 	look, cancel := context.WithTimeout(ctx, filesDeadline)
 	defer cancel()
-	h, err := within(look, e.podmanHome)
+	h, err := beside.Within(look, e.podmanHome)
 	if err == nil && h == nil {
 		h, err = e.homeOf(look, thorough)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
+
+	"github.com/whystuck/whystuck/pkg/beside"
 )
 
 // mountProof is what a process's mounts say of the container that it is in.
@@ -80,21 +83,21 @@ func (m *mountProofs) of(pid int) mountProof {
 }
 
 func (m *mountProofs) read(pid int) mountProof {
-	table := make(chan []*procfs.MountInfo, 1)
-	go func() {
-		var list []*procfs.MountInfo
-		if p, err := m.fs.Proc(pid); err == nil {
-			list, _ = p.MountInfo()
+	ctx, cancel := context.WithTimeout(context.Background(), mountPatience)
+	defer cancel()
+	table, err := beside.Within(ctx, func() []*procfs.MountInfo {
+		p, err := m.fs.Proc(pid)
+		if err != nil {
+			return nil
 		}
-		table <- list
-	}()
-	select {
-	case list := <-table:
-		return m.judge(list)
-	case <-time.After(mountPatience):
+		list, _ := p.MountInfo()
+		return list
+	})
+	if err != nil {
 		m.gaveUp = true
 		return mountProof{}
 	}
+	return m.judge(table)
 }
 
 // ownFiles are what dockerd mounts into every container from DATA/containers/ID.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -32,7 +33,7 @@ func (e *Engine) forgotten(ctx context.Context, asked string) (*evidence.Target,
 	ctx, cancel := context.WithTimeout(ctx, scanDeadline)
 	defer cancel()
 	h, _ := e.homeOf(ctx, thorough) // nil: the runtime's directories are not looked at
-	s, err := within(ctx, func() *survey {
+	s, err := beside.Within(ctx, func() *survey {
 		return e.survey(h, func(id string) bool { return strings.HasPrefix(id, asked) })
 	})
 	if err != nil || len(s.byID) == 0 {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -32,7 +33,7 @@ func (e *Engine) Parts(ctx context.Context) []evidence.Part {
 	if err != nil {
 		return nil
 	}
-	parts, _ := within(ctx, func() []evidence.Part {
+	parts, _ := beside.Within(ctx, func() []evidence.Part {
 		out := []evidence.Part{{Role: evidence.RoleDaemon, PID: h.pid}}
 		if c, ok := h.containerdPart(e.opt.ProcRoot); ok {
 			out = append(out, c)
@@ -99,7 +100,7 @@ func (e *Engine) ContainerdAt(ctx context.Context, socket string) (evidence.Part
 	if known, err := e.homeOf(ctx, quick); err == nil {
 		h.fs = known.fs // a shim's paths are as its engine sees them
 	}
-	found, err := within(ctx, func() []evidence.Part {
+	found, err := beside.Within(ctx, func() []evidence.Part {
 		p, _ := h.containerdPart(e.opt.ProcRoot)
 		return []evidence.Part{p}
 	})
@@ -177,7 +178,7 @@ func holderOf(proc, path, name string) int {
 func (e *Engine) ExecClients(ctx context.Context, id, name string) []evidence.Part {
 	ctx, cancel := context.WithTimeout(ctx, shimCall)
 	defer cancel()
-	found, _ := within(ctx, func() []evidence.Part {
+	found, _ := beside.Within(ctx, func() []evidence.Part {
 		var out []evidence.Part
 		for _, p := range e.scan() {
 			if p.comm != "docker" {
@@ -206,7 +207,7 @@ func (e *Engine) BirthOf(ctx context.Context, id string) *evidence.Birth {
 	if err != nil || !isID(id) {
 		return nil
 	}
-	b, _ := within(ctx, func() *evidence.Birth { return h.birth(id) })
+	b, _ := beside.Within(ctx, func() *evidence.Birth { return h.birth(id) })
 	return b
 }
 

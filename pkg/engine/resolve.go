@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -115,8 +116,9 @@ func (e *Engine) list(ctx context.Context, q Query) ([]listed, error) {
 func (e *Engine) asked(ctx context.Context, f func(context.Context) ([]listed, error)) ([]listed, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*e.opt.CallTimeout)
 	defer cancel()
-	go e.watchStopped(ctx, cancel)
+	watch := beside.Run(func() { e.watchStopped(ctx, cancel) })
 	list, err := f(ctx)
+	watch.Raise()
 	if err != nil {
 		e.setTrouble(e.conn.whatIsWrong(err))
 		return nil, err

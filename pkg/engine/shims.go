@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -16,7 +17,7 @@ func (e *Engine) ShimOf(ctx context.Context, id string, pid int) (evidence.Part,
 	ctx, cancel := context.WithTimeout(ctx, shimCall)
 	defer cancel()
 	inside := e.inside(ctx)
-	found, _ := within(ctx, func() []evidence.Part {
+	found, _ := beside.Within(ctx, func() []evidence.Part {
 		return shimParts(e.opt.ProcRoot, id, processes{{pid: pid, comm: commOf(e.opt.ProcRoot, pid)}}, inside)
 	})
 	if len(found) != 1 {
@@ -31,7 +32,7 @@ func (e *Engine) Shims(ctx context.Context, id string) (shims []evidence.Part, o
 	ctx, cancel := context.WithTimeout(ctx, shimCall)
 	defer cancel()
 	inside := e.inside(ctx)
-	found, err := within(ctx, func() []evidence.Part {
+	found, err := beside.Within(ctx, func() []evidence.Part {
 		return shimParts(e.opt.ProcRoot, id, e.scan(), inside)
 	})
 	return found, err == nil
@@ -44,7 +45,7 @@ func (e *Engine) inside(ctx context.Context) *[]string {
 	if err != nil || h.pid == 0 {
 		return nil
 	}
-	ids, err := within(ctx, func() []string { return groupsAround(e.opt.ProcRoot, h.pid) })
+	ids, err := beside.Within(ctx, func() []string { return groupsAround(e.opt.ProcRoot, h.pid) })
 	if err != nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -92,7 +93,7 @@ func (s *survey) lookAtCgroups() {
 func (e *Engine) cgroupRemains(ctx context.Context, id string) []evidence.Remain {
 	ctx, cancel := context.WithTimeout(ctx, shimCall)
 	defer cancel()
-	out, _ := within(ctx, func() []evidence.Remain {
+	out, _ := beside.Within(ctx, func() []evidence.Remain {
 		var out []evidence.Remain
 		var pids []int
 		for _, dir := range cgroupsOf(e.cgroups, id) {

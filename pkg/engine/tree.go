@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -76,19 +75,4 @@ func (t tree) exists(path string) bool {
 	}
 	_ = f.Close()
 	return true
-}
-
-// within runs f and gives up on it when ctx ends: a read of a file system that
-// does not answer cannot be cancelled, only left behind. What f writes to beside
-// its result needs a lock.
-func within[T any](ctx context.Context, f func() T) (T, error) {
-	done := make(chan T, 1)
-	go func() { done <- f() }()
-	select {
-	case v := <-done:
-		return v, nil
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
 }

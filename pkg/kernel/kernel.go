@@ -12,11 +12,13 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -37,21 +39,20 @@ type Session struct {
 // say. End the session with Close; one that is never used is cheap to abandon.
 func Start(ctx context.Context) *Session {
 	s := &Session{done: make(chan struct{}), closed: make(chan struct{})}
-	go func() {
+	beside.Run(func() {
 		defer close(s.done)
-		defer func() {
-			if r := recover(); r != nil {
-				s.err = fmt.Errorf("loading the task iterator: panic: %v", r)
-			}
-		}()
-		if s.err = Available(); s.err != nil {
-			return
+		if bug := beside.Catch(func() { s.prog, s.err = begin(ctx) }); bug != nil {
+			s.err = fmt.Errorf("loading the task iterator: %w", bug)
 		}
-		if s.err = ctx.Err(); s.err == nil {
-			s.prog, s.err = load()
-		}
-	}()
+	})
 	return s
+}
+
+func begin(ctx context.Context) (*program, error) {
+	if err := cmp.Or(Available(), ctx.Err()); err != nil {
+		return nil, err
+	}
+	return load()
 }
 
 // Annotate fills Process.Kernel and Task.Awaited of the targets' processes, and
@@ -95,14 +96,14 @@ func (s *Session) Annotate(ctx context.Context, targets []*evidence.Target) erro
 func (s *Session) Close() {
 	s.once.Do(func() {
 		close(s.closed)
-		go func() {
+		beside.Run(func() {
 			<-s.done
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if s.prog != nil {
 				s.prog.close()
 			}
-		}()
+		})
 	})
 }
 

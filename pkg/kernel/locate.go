@@ -3,6 +3,7 @@ package kernel
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/whystuck/whystuck/pkg/beside"
 )
 
 // place is where an address of a process lies.
@@ -18,6 +21,22 @@ type place struct {
 	file   string // as the process names it, "" when not in a file
 	offset uint64 // in that file
 	symbol string // "" when the file names nothing there
+}
+
+// locateWithin is locate, left behind when ctx ends first. The file belongs to a
+// container: one that breaks its reader is an error like any other.
+func (s *Session) locateWithin(ctx context.Context, pid int, startTicks, addr uint64) (place, error) {
+	type answer struct {
+		at  place
+		err error
+	}
+	a, err := beside.Within(ctx, func() (a answer) {
+		if bug := beside.Catch(func() { a.at, a.err = s.locate(ctx, pid, startTicks, addr) }); bug != nil {
+			a.err = bug
+		}
+		return a
+	})
+	return a.at, cmp.Or(a.err, err)
 }
 
 // locate finds the place of an address of a process that started at startTicks

@@ -40,7 +40,7 @@ func (s *Session) Resolve(ctx context.Context, p *evidence.Process, sig int) []e
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
-	at, err := within(ctx, func() (place, error) { return s.locate(ctx, p.PID, p.StartTicks, h.Address) })
+	at, err := s.locateWithin(ctx, p.PID, p.StartTicks, h.Address)
 	h.File, h.Offset, h.Symbol = at.file, at.offset, at.symbol
 	p.Kernel.Handlers[name] = h
 	if err != nil { // the file may be known even so
@@ -80,25 +80,4 @@ func gapKind(err error) string {
 		return evidence.GapSkipped
 	}
 	return evidence.GapAbsent
-}
-
-// within runs read in a goroutine of its own, which is left behind when ctx ends
-// first: a read that hangs in the kernel cannot be called back.
-func within[T any](ctx context.Context, read func() (T, error)) (T, error) {
-	type result struct {
-		v   T
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		v, err := read()
-		done <- result{v, err}
-	}()
-	select {
-	case r := <-done:
-		return r.v, r.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
 }

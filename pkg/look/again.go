@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
@@ -39,7 +40,7 @@ func (l *looker) askAgain(ctx context.Context, since time.Time) {
 		}
 		return
 	}
-	g := NewGroup(maxAgain)
+	g := beside.NewGroup(maxAgain)
 	for _, t := range odd {
 		g.Go(func() { l.askAgainOf(ctx, t) })
 	}

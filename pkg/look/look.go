@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
@@ -204,8 +205,8 @@ const lookersPerCPU = 4
 // readAll reads each target: the first n are containers still to be probed, the
 // others come probed from addPIDs.
 func (l *looker) readAll(ctx context.Context, n int) {
-	g := NewGroup(lookersPerCPU * runtime.GOMAXPROCS(0))
-	histories := NewGroup(lookersPerCPU)
+	g := beside.NewGroup(lookersPerCPU * runtime.GOMAXPROCS(0))
+	histories := beside.NewGroup(lookersPerCPU)
 	past := make([]past, n)
 	for i := range l.snap.Targets {
 		t := &l.snap.Targets[i]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -14,7 +15,7 @@ func (l *looker) seeEngine(ctx context.Context) (wait func()) {
 		return func() {}
 	}
 	var parts []evidence.Part
-	g := NewGroup(1)
+	g := beside.NewGroup(1)
 	g.Go(func() {
 		parts = l.engine.Parts(ctx)
 		l.prober.Parts(ctx, parts)

@@ -13,6 +13,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -164,11 +165,8 @@ func TestBatchWhereAllHang(t *testing.T) {
 
 func TestBatchPanicsInTheCaller(t *testing.T) {
 	want := errors.New("boom")
-	defer func() {
-		if got := recover(); got != want {
-			t.Errorf("recovered %v", got)
-		}
-	}()
-	runBatch(context.Background(), 1, time.Second, func(int) int { panic(want) }).result(0)
-	t.Error("no panic")
+	b := runBatch(context.Background(), 1, time.Second, func(int) int { panic(want) })
+	if bug := beside.Catch(func() { b.result(0) }); bug == nil || bug.Value != want {
+		t.Errorf("caught %v", bug)
+	}
 }

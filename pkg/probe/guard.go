@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/whystuck/whystuck/pkg/beside"
 )
 
 // batch runs one step over many processes beside the look. A read of a pseudo
@@ -23,7 +25,7 @@ type slot[T any] struct {
 	started atomic.Int64 // UnixNano, 0: nobody took it
 	ready   atomic.Bool
 	value   T
-	panic   any
+	bug     *beside.Bug
 }
 
 // How a batch is run.
@@ -49,7 +51,7 @@ func runBatch[T any](ctx context.Context, n int, d time.Duration, work func(i in
 		workers = 2
 	}
 	for range workers {
-		go b.worker()
+		beside.Run(b.worker)
 	}
 	tick := time.NewTicker(min(patience, d))
 	defer tick.Stop()
@@ -66,7 +68,7 @@ func runBatch[T any](ctx context.Context, n int, d time.Duration, work func(i in
 			}
 			if done == before && workers < maxWorkers && b.next.Load() < int64(n) {
 				workers++
-				go b.worker()
+				beside.Run(b.worker)
 			}
 			before = done
 		}
@@ -81,10 +83,7 @@ func (b *batch[T]) worker() {
 		}
 		s := &b.slots[i]
 		s.started.Store(time.Now().UnixNano())
-		func() {
-			defer func() { s.panic = recover() }()
-			s.value = b.work(int(i))
-		}()
+		s.bug = beside.Catch(func() { s.value = b.work(int(i)) })
 		s.ready.Store(true)
 		if b.done.Add(1) == int64(len(b.slots)) {
 			close(b.all)
@@ -120,8 +119,8 @@ func (b *batch[T]) result(i int) (v T, ok bool) {
 	if !s.ready.Load() {
 		return v, false
 	}
-	if s.panic != nil {
-		panic(s.panic)
+	if s.bug != nil {
+		panic(s.bug)
 	}
 	return s.value, true
 }

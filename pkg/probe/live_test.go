@@ -483,7 +483,7 @@ func TestSurvey(t *testing.T) {
 		target := &evidence.Target{PID: init.Process.Pid, Container: &evidence.Container{ID: containerID}}
 		p.Container(context.Background(), target)
 		i := slices.IndexFunc(target.Processes, func(q evidence.Process) bool { return q.PID == joined })
-		if survey && !p.survey.whole {
+		if survey && !p.survey.Wait().whole {
 			t.Skip("the host has more processes than a survey goes through")
 		}
 		if survey != (i >= 0) {
@@ -506,10 +506,10 @@ func TestSurveyWithoutCgroups(t *testing.T) {
 	for _, c := range []struct{ whole, empty, found bool }{{true, false, true}, {false, true, true}, {true, true, false}} {
 		p := New(Config{Sys: t.TempDir()})
 		p.Survey(context.Background())
-		if <-p.survey.done; c.empty {
-			p.survey.byNS = nil
+		p.survey.Wait().whole = c.whole
+		if c.empty {
+			p.survey.Wait().byNS = nil
 		}
-		p.survey.whole = c.whole
 		target := &evidence.Target{PID: init.Process.Pid, Container: &evidence.Container{ID: containerID}}
 		p.Container(context.Background(), target)
 		if found := slices.ContainsFunc(target.Processes, func(q evidence.Process) bool { return q.PID == joined }); found != c.found {
@@ -523,6 +523,6 @@ func BenchmarkSurvey(b *testing.B) {
 	for b.Loop() {
 		p := New(Config{})
 		p.Survey(context.Background())
-		<-p.survey.done
+		p.survey.Wait()
 	}
 }

@@ -28,11 +28,11 @@ func (p *Prober) Load(ctx context.Context) *evidence.Load {
 		return nil
 	}
 	select {
-	case <-p.survey.done:
+	case <-p.survey.Done():
 	case <-ctx.Done():
 		return nil
 	}
-	l := p.survey.load
+	l := p.survey.Wait().load
 	if l == nil || l.Blocked != nil || !slices.ContainsFunc(catalog.Slow(l), func(what string) bool { return what != "cpu" }) {
 		return l
 	}

@@ -53,8 +53,9 @@ func (l *look) hostIsSlow() bool {
 		return false
 	}
 	select {
-	case <-s.done:
-		return s.load != nil && len(catalog.Slow(s.load)) > 0
+	case <-s.Done():
+		load := s.Wait().load
+		return load != nil && len(catalog.Slow(load)) > 0
 	default:
 		return false
 	}

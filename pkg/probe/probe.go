@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/procfs"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -50,7 +51,7 @@ type Prober struct {
 	cfg Config
 	fs  procfs.FS // the zero FS when there is no procfs: every read is a gap then
 	// survey is nil until Survey was called.
-	survey *survey
+	survey *beside.Task[*survey]
 	fuse   holders
 }
 

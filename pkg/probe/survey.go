@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -24,7 +25,6 @@ const maxStrangers = 16
 
 // survey is which processes live in which PID namespace.
 type survey struct {
-	done  chan struct{}
 	byNS  map[uint64][]int
 	whole bool
 	load  *evidence.Load
@@ -36,20 +36,18 @@ type survey struct {
 // anybody kills the container. Without it such a one is found only where the look
 // scans the host for another reason.
 func (p *Prober) Survey(ctx context.Context) {
-	s := &survey{done: make(chan struct{})}
-	p.survey = s
-	go func() {
-		defer close(s.done)
+	p.survey = beside.Start(func() *survey {
+		s := &survey{}
 		r := p.newReader()
 		defer r.close()
 		s.load = r.load()
 		s.byNS, s.whole = r.namespaces(ctx)
-	}()
+		return s
+	})
 }
 
 // namespaces reads the ns/pid link of every process while there is time; only
-// what lives outside of the observer's own is kept. It panics never: readLink and
-// parseNS take anything.
+// what lives outside of the observer's own is kept.
 func (r *reader) namespaces(ctx context.Context) (map[uint64][]int, bool) {
 	out, began := map[uint64][]int{}, time.Now()
 	own := r.ownNS()
@@ -80,13 +78,8 @@ func (r *reader) namespaces(ctx context.Context) (map[uint64][]int, bool) {
 // strangers are the processes that the survey saw in the init's PID namespace,
 // that are there still, and that are no members.
 func (l *look) strangers(inode uint64) []int {
-	s := l.p.survey
-	if s == nil || inode == 0 {
-		return nil
-	}
-	select {
-	case <-s.done:
-	case <-l.ctx.Done():
+	s := l.surveyOf()
+	if inode == 0 {
 		return nil
 	}
 	limit := maxStrangers
@@ -107,16 +100,19 @@ func (l *look) strangers(inode uint64) []int {
 
 // surveyed reports whether the survey has seen every process of the host.
 func (l *look) surveyed() bool {
-	s := l.p.survey
-	if s == nil {
-		return false
+	return l.surveyOf().whole
+}
+
+// surveyOf is what the survey has seen, nothing where there is none.
+func (l *look) surveyOf() *survey {
+	if s := l.p.survey; s != nil {
+		select {
+		case <-s.Done():
+			return s.Wait()
+		case <-l.ctx.Done():
+		}
 	}
-	select {
-	case <-s.done:
-		return s.whole
-	case <-l.ctx.Done():
-		return false
-	}
+	return &survey{}
 }
 
 // isMember reports whether a process came into the container's cgroup since its

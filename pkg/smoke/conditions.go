@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
 	"github.com/whystuck/whystuck/pkg/probe"
@@ -139,12 +140,13 @@ func (c *portOpen) met(_ context.Context, m *moment) (bool, error) {
 type logLine struct {
 	seen   atomic.Bool
 	cancel context.CancelFunc
+	follow *beside.Task[struct{}]
 }
 
 func newLogLine(ctx context.Context, r *run, want *regexp.Regexp) *logLine {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &logLine{cancel: cancel}
-	go func() {
+	c.follow = beside.Run(func() {
 		for ctx.Err() == nil && !c.seen.Load() {
 			found, _ := r.runner.FollowLog(ctx, r.id, r.Spec.Tty, want.Match)
 			if found {
@@ -156,13 +158,14 @@ func newLogLine(ctx context.Context, r *run, want *regexp.Regexp) *logLine {
 			case <-time.After(4 * turn):
 			}
 		}
-	}()
+	})
 	return c
 }
 
 func (*logLine) by() string { return "log" }
 func (c *logLine) stop()    { c.cancel() }
 func (c *logLine) met(context.Context, *moment) (bool, error) {
+	c.follow.Raise()
 	return c.seen.Load(), nil
 }
 

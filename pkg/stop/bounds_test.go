@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
+	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/evidence"
 	"github.com/whystuck/whystuck/pkg/kernel"
 	"github.com/whystuck/whystuck/pkg/probe"
@@ -38,6 +40,29 @@ func TestTraceThatHangs(t *testing.T) {
 	}
 }
 
+// A panic beside the stop leaves no one waiting, and is told at the end.
+func TestBugsBesideAStop(t *testing.T) {
+	tr := startTrace(true, func() (*kernel.SignalTrace, error) { panic("trace") })
+	tr.watch(t.Context(), nil, []int{15}, 5*time.Second)
+	if bug := beside.Catch(tr.shut); tr.on() || !errors.Is(tr.absent, errBug) || bug == nil || bug.Value != "trace" {
+		t.Errorf("heard %v, absent %v, bug %v", tr.on(), tr.absent, bug)
+	}
+	r := &run{p: &Prepared{s: &Stopper{}, trace: tr}, c: &diagnose.Container{}, replies: make(chan reply, 1)}
+	r.acts = []act{{stop: true}}
+	r.act(t.Context()) // there is no engine: a nil pointer
+	select {
+	case a := <-r.replies:
+		if !errors.Is(a.err, errBug) {
+			t.Errorf("replied %v", a.err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("the loop would wait for a reply for ever")
+	}
+	if bug := beside.Catch(r.p.helpers.Wait); bug == nil {
+		t.Error("a panic of a request was lost")
+	}
+}
+
 // A run that has ended and is full does not keep the others from hearing.
 func TestGive(t *testing.T) {
 	full, gone := make(chan int, 1), make(chan struct{})
@@ -61,7 +86,8 @@ func TestGive(t *testing.T) {
 // A trace that hangs while it is read does not keep a run.
 func TestDrainEnds(t *testing.T) {
 	hangs := startTrace(false, nil)
-	hangs.reading = make(chan struct{})
+	never := make(chan struct{})
+	hangs.reading = beside.Run(func() { <-never })
 	r := &run{p: &Prepared{trace: hangs}, signals: make(chan kernel.SignalEvent)}
 	drained := make(chan struct{})
 	go func() {
@@ -73,7 +99,7 @@ func TestDrainEnds(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Error("it drains for ever")
 	}
-	close(hangs.reading)
+	close(never)
 }
 
 // Signals without end do not fill the memory, and what the engine says is kept.

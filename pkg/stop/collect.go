@@ -4,18 +4,14 @@ import (
 	"context"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/diagnose"
-	"github.com/whystuck/whystuck/pkg/look"
 )
 
 // collect takes the runs as they end. Whatever one of them hangs in, it waits no
 // longer than the deadline; false: some did not end.
-func (p *Prepared) collect(ctx context.Context, out *Result, g *look.Group, ended chan *run, n int) bool {
-	all := make(chan any, 1)
-	go func() {
-		defer func() { all <- recover() }() // a bug of ours is told by who waits here
-		g.Wait()
-	}()
+func (p *Prepared) collect(ctx context.Context, out *Result, g *beside.Group, ended chan *run, n int) bool {
+	all := beside.Run(g.Wait)
 	late := time.NewTimer(time.Until(p.end()) + slack)
 	defer late.Stop()
 	interrupted := context.AfterFunc(ctx, func() { late.Reset(afterInterrupt + slack) })
@@ -25,10 +21,8 @@ func (p *Prepared) collect(ctx context.Context, out *Result, g *look.Group, ende
 		case r := <-ended:
 			p.take(out, r)
 			n--
-		case bug := <-all:
-			if bug != nil {
-				panic(bug)
-			}
+		case <-all.Done():
+			all.Wait() // a bug of ours comes out here
 			for ; n > 0; n-- {
 				p.take(out, <-ended)
 			}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -30,7 +31,7 @@ type mourner struct {
 	epoll int
 	mu    sync.Mutex
 	of    map[int32]watched // by descriptor
-	ended sync.WaitGroup
+	ended beside.Group
 	ctx   context.Context
 }
 
@@ -128,6 +129,13 @@ func (m *mourner) tell(fd int32, at time.Time) {
 	select {
 	case w.r.deaths <- death{w.pid, at, code}:
 	case <-m.ctx.Done():
+	}
+}
+
+// raise panics where a bug of ours has ended a watch.
+func (m *mourner) raise() {
+	if m != nil {
+		m.ended.Raise()
 	}
 }
 

@@ -163,7 +163,7 @@ func (r *run) poll(ctx context.Context) {
 		return
 	}
 	r.facts.polling = true
-	go func() {
+	r.p.helpers.Go(func() {
 		s, err := r.p.s.Engine.State(ctx, r.c.ID)
 		if err != nil {
 			s = engine.State{Status: "not known"}
@@ -172,7 +172,7 @@ func (r *run) poll(ctx context.Context) {
 		case r.states <- s:
 		case <-ctx.Done():
 		}
-	}()
+	})
 }
 
 // drain takes what is still on its way: what is there, and for at most d what has

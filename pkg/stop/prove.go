@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/look"
@@ -63,13 +64,9 @@ func (r *run) over() bool { return r.facts.died || r.facts.stopDone && r.facts.s
 
 func (r *run) lookFor(ctx context.Context) left {
 	var l left
-	states := make(chan struct{})
-	go func() {
-		defer close(states)
-		l.state, l.err = r.p.s.Engine.State(ctx, r.c.ID)
-	}()
+	states := beside.Run(func() { l.state, l.err = r.p.s.Engine.State(ctx, r.c.ID) })
 	l.after = r.p.prober.After(ctx, r.base)
-	<-states
+	states.Wait()
 	return l
 }
 

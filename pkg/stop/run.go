@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
 	"github.com/whystuck/whystuck/pkg/kernel"
-	"github.com/whystuck/whystuck/pkg/look"
 	"github.com/whystuck/whystuck/pkg/probe"
 )
 
@@ -40,13 +40,13 @@ func (p *Prepared) Run(ctx context.Context) *Result {
 	}
 	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	go p.dispatch(following, runs)
+	p.helpers.Go(func() { p.dispatch(following, runs) })
 	p.trace.watch(ctx, runs, p.opt.signals(runs), min(traceWait, time.Until(p.end())/2))
 	deaths := newMourner(following)
 	var followed sync.WaitGroup
 	followed.Add(len(runs))
 	ended := make(chan *run, len(runs))
-	g := look.NewGroup(len(runs) + 1)
+	g := beside.NewGroup(len(runs) + 1)
 	for _, r := range runs {
 		g.Go(func() {
 			r.run(ctx, deaths, sync.OnceFunc(followed.Done))
@@ -59,9 +59,11 @@ func (p *Prepared) Run(ctx context.Context) *Result {
 	})
 	if p.collect(ctx, out, g, ended, len(runs)) {
 		cancel()
-		go deaths.wait() // it notices within a moment, and nobody needs it
+		p.helpers.Go(deaths.wait) // it notices within a moment, and nobody needs it
 	}
 	p.heard(out)
+	p.helpers.Raise()
+	deaths.raise()
 	return out
 }
 

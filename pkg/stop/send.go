@@ -20,15 +20,15 @@ func (r *run) act(ctx context.Context) {
 	r.pending = append(r.pending, p)
 	r.note(0, p.words(), fromAPI)
 	id := r.c.ID
-	go func() {
-		var err error
+	r.p.helpers.Go(func() {
+		err := errBug
+		defer func() { r.replies <- reply{p, err} }() // also when a bug ends it: the loop waits
 		if p.stop {
 			err = r.p.s.Engine.Stop(ctx, id, p.opt, p.order)
 		} else {
 			err = r.p.s.Engine.Kill(ctx, id, p.sig, p.order)
 		}
-		r.replies <- reply{p, err}
-	}()
+	})
 }
 
 // words say what is asked of the engine.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -64,6 +65,7 @@ type Prepared struct {
 	began    time.Time
 	snapshot *evidence.Snapshot
 	trace    *tracing
+	helpers  beside.Group // what nobody waits for; a bug in it is told at the end
 }
 
 // Stop looks, judges, stops and compares: Prepare and Run in one. The error is of

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/evidence"
 	"github.com/whystuck/whystuck/pkg/kernel"
@@ -15,8 +16,8 @@ import (
 // tracing is the kernel's own word on signals, for all runs at once. Nobody waits
 // long for it: a write to tracefs that hangs must not keep a stop from being sent.
 type tracing struct {
-	making sync.WaitGroup // what may hang in tracefs
-	made   chan struct{}  // closed when the instance is made, or is not to be had
+	making beside.Group  // what may hang in tracefs
+	made   chan struct{} // closed when the instance is made, or is not to be had
 	trace  *kernel.SignalTrace
 	err    error // of making it
 
@@ -26,7 +27,7 @@ type tracing struct {
 	absent error
 
 	flushes  chan chan struct{}
-	reading  chan struct{} // closed when nobody reads any more
+	reading  *beside.Task[struct{}] // its end: nobody reads any more
 	stop     context.CancelFunc
 	shutOnce sync.Once
 }
@@ -40,6 +41,7 @@ const traceWait = time.Second
 var (
 	errNotAsked = errors.New("not asked for")
 	errLate     = errors.New("tracefs does not answer")
+	errBug      = errors.New("a bug of ours ended the request") // which is told when the stop is over
 )
 
 // startTrace begins to make the instance, beside the look.
@@ -52,6 +54,7 @@ func startTrace(wanted bool, trace func() (*kernel.SignalTrace, error)) *tracing
 	}
 	t.making.Go(func() {
 		defer close(t.made)
+		t.err = errBug
 		t.trace, t.err = trace()
 	})
 	return t
@@ -100,13 +103,12 @@ func (t *tracing) watch(ctx context.Context, runs []*run, signals []int, d time.
 	}
 	t.heard = true
 	reading, cancel := context.WithCancel(context.Background())
-	t.stop, t.reading = cancel, make(chan struct{})
-	go t.read(reading, byTID)
+	t.stop = cancel
+	t.reading = beside.Run(func() { t.read(reading, byTID) })
 }
 
 // read empties the trace from time to time, and when asked to.
 func (t *tracing) read(ctx context.Context, byTID map[int]*run) {
-	defer close(t.reading)
 	tick := time.NewTicker(readEvery)
 	defer tick.Stop()
 	for {
@@ -140,13 +142,13 @@ func (t *tracing) flush() <-chan struct{} {
 		close(done)
 		return done
 	}
-	go func() {
+	beside.Run(func() {
 		select {
 		case t.flushes <- done:
-		case <-t.reading:
+		case <-t.reading.Done():
 			close(done)
 		}
-	}()
+	})
 	return done
 }
 
@@ -154,13 +156,10 @@ func (t *tracing) flush() <-chan struct{} {
 // its CPUs; for one that does not come back the next run removes it.
 func (t *tracing) shut() {
 	t.shutOnce.Do(func() {
-		removed := make(chan struct{})
-		go func() {
-			defer close(removed)
-			t.remove()
-		}()
+		removed := beside.Run(t.remove)
 		select {
-		case <-removed:
+		case <-removed.Done():
+			removed.Wait() // a bug in any part of it comes out here
 		case <-time.After(time.Second):
 		}
 	})
@@ -170,7 +169,7 @@ func (t *tracing) remove() {
 	t.stop()
 	t.making.Wait()
 	if t.reading != nil {
-		<-t.reading
+		t.reading.Wait()
 	}
 	if t.trace != nil {
 		_ = t.trace.Close()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
@@ -38,9 +39,9 @@ func (w *Watcher) inspectAll(ctx context.Context, ids []string) map[string]*evid
 	out := make(map[string]*evidence.Container, len(ids))
 	next := make(chan string)
 	var mu sync.Mutex
-	var wg sync.WaitGroup
+	var all beside.Group
 	for range min(inspectors, len(ids)) {
-		wg.Go(func() {
+		all.Go(func() {
 			for id := range next {
 				c, err := w.engine.Inspect(ctx, id)
 				mu.Lock()
@@ -55,7 +56,7 @@ func (w *Watcher) inspectAll(ctx context.Context, ids []string) map[string]*evid
 		next <- id
 	}
 	close(next)
-	wg.Wait()
+	all.Wait()
 	return out
 }
 

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/render"
 )
 
@@ -24,7 +25,7 @@ type Runner struct {
 	limit    time.Duration
 	queue    chan *Report
 	complain func(string)
-	workers  sync.WaitGroup
+	workers  beside.Group
 	cancel   context.CancelFunc
 	ctx      context.Context
 	children sync.RWMutex // held for reading while a command of ours runs
@@ -46,7 +47,7 @@ func NewRunner(argv []string, limit time.Duration, complain func(string)) *Runne
 	for range atOnce {
 		r.workers.Go(func() {
 			for report := range r.queue {
-				r.run(report)
+				survive(complain, func() { r.run(report) })
 			}
 		})
 	}
@@ -68,8 +69,7 @@ func (r *Runner) Tell(report *Report) {
 // Close waits for a moment for what runs, and then ends it.
 func (r *Runner) Close(ctx context.Context) {
 	close(r.queue)
-	done := make(chan struct{})
-	go func() { r.workers.Wait(); close(done) }()
+	done := beside.Run(r.workers.Wait).Done()
 	defer r.cancel()
 	select {
 	case <-done:

@@ -44,10 +44,7 @@ func (m *Metrics) Serve(ctx context.Context, l net.Listener, w *Watcher) {
 		_, _ = to.Write([]byte("OK\n"))
 	})
 	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
-	go func() {
-		<-ctx.Done()
-		_ = server.Close()
-	}()
+	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		w.complain(fmt.Sprintf("serving metrics: %v", err))
 	}

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/engine"
@@ -13,6 +14,9 @@ const (
 	maxPause   = 2 * time.Second
 )
 
+// errBug breaks a stream: what happened is complained of, and the stream opened anew.
+var errBug = errors.New("a bug of ours in reading the events")
+
 // feed keeps a stream of events open until ctx ends, and puts all that comes
 // into the queue. since says from when on the engine is asked to tell again.
 func (w *Watcher) feed(ctx context.Context, since func() time.Time) {
@@ -22,7 +26,10 @@ func (w *Watcher) feed(ctx context.Context, since func() time.Time) {
 			pause = firstPause
 			w.queue.put(item{opened: true})
 		}
-		err := w.engine.Stream(ctx, since(), opened, func(e engine.Event) { w.queue.put(item{event: e}) })
+		err := errBug
+		survive(w.complain, func() {
+			err = w.engine.Stream(ctx, since(), opened, func(e engine.Event) { w.queue.put(item{event: e}) })
+		})
 		if ctx.Err() != nil {
 			return
 		}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/whystuck/whystuck/pkg/beside"
 )
 
 // Writer writes reports in a goroutine of its own: a pipe that nobody reads must
@@ -27,17 +29,20 @@ const maxWaiting = 4096
 // NewWriter begins to write. A failure ends it: failed is called once.
 func NewWriter(write func(*Report) error, failed func(error)) *Writer {
 	w := &Writer{queue: make(chan *Report, maxWaiting), done: make(chan struct{}), write: write}
-	go func() {
+	beside.Run(func() {
 		defer close(w.done)
 		for r := range w.queue {
 			if w.err != nil {
 				continue
 			}
-			if w.err = w.write(r); w.err != nil {
+			if bug := beside.Catch(func() { w.err = w.write(r) }); bug != nil {
+				w.err = bug
+			}
+			if w.err != nil {
 				failed(w.err)
 			}
 		}
-	}()
+	})
 	return w
 }
 

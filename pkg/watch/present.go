@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/pkg/render"
 )
@@ -137,8 +138,15 @@ func (c collector) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector.
+// Collect implements prometheus.Collector. The registry calls it in a goroutine of
+// its own, and a text that the client library refuses is a panic there.
 func (c collector) Collect(to chan<- prometheus.Metric) {
+	if bug := beside.Catch(func() { c.collect(to) }); bug != nil {
+		to <- prometheus.NewInvalidMetric(descUp, bug)
+	}
+}
+
+func (c collector) collect(to chan<- prometheus.Metric) {
 	p, ok := c.ask(context.Background())
 	if !ok {
 		return // whoever reads sees that the series are missing

@@ -16,10 +16,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/engine"
 	"github.com/whystuck/whystuck/pkg/look"
 )
@@ -129,7 +129,7 @@ func (w *Watcher) now() Moment {
 // beside it is left behind.
 func (w *Watcher) Run(ctx context.Context) {
 	defer func() { _, _ = w.engine.Close(), w.quick.Close() }()
-	go w.feed(ctx, w.since.get)
+	beside.Run(func() { w.feed(ctx, w.since.get) })
 	resync := time.NewTicker(resyncEvery)
 	defer resync.Stop()
 	pulse := time.NewTicker(pulseEvery)
@@ -159,24 +159,21 @@ func (w *Watcher) Run(ctx context.Context) {
 
 // beside runs a call without the loop waiting for it; done runs in the loop.
 func (w *Watcher) beside(ctx context.Context, call func(), done func()) {
-	go func() {
-		w.survive(call)
+	beside.Run(func() {
+		survive(w.complain, call)
 		select {
 		case w.posted <- done:
 		case <-ctx.Done():
 		}
-	}()
+	})
 }
 
 // survive runs a call and lives on should it panic: the judgement of one odd
 // container must not take the watch away from the others.
-func (w *Watcher) survive(call func()) {
-	defer func() {
-		if p := recover(); p != nil {
-			w.complain(fmt.Sprintf("a bug in whystuck, please report it: %v\n%s", p, debug.Stack()))
-		}
-	}()
-	call()
+func survive(complain func(string), call func()) {
+	if bug := beside.Catch(call); bug != nil {
+		complain(fmt.Sprintf("a bug in whystuck, please report it: %v\n%s", bug.Value, bug.Stack))
+	}
 }
 
 // pause is how long the loop may sleep.

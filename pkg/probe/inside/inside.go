@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -48,17 +49,15 @@ func Annotate(ctx context.Context, p *evidence.Process, proc string) []evidence.
 	defer cancel()
 	// The reader works on a copy: when it is abandoned it may still run while
 	// the caller writes to p.
-	done := make(chan findings, 1)
-	go func(in evidence.Process) { done <- look(ctx, &in, proc, plan) }(snapshot(p))
-	select {
-	case f := <-done:
-		f.apply(p)
-		return f.gaps
-	case <-ctx.Done():
+	in := snapshot(p)
+	f, err := beside.Within(ctx, func() findings { return look(ctx, &in, proc, plan) })
+	if err != nil {
 		// Not tried again: a reader that waits for the target's mmap lock or for
 		// a file system would only be joined by a second one.
 		return []evidence.Gap{gapFor(p, proc, evidence.GapTimeout, plan.matters())}
 	}
+	f.apply(p)
+	return f.gaps
 }
 
 // findings is what one look brought back.

@@ -1,4 +1,4 @@
-package look
+package beside
 
 import (
 	"sync/atomic"

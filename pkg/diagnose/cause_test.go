@@ -33,6 +33,7 @@ func tracedPart(role string, pid int, call string) evidence.Part {
 // at a time, and none.
 func TestCauses(t *testing.T) {
 	shim := partIn(evidence.RoleShim, 90, "S")
+	shim.Process.Comm = "containerd-shim"
 	runc := proc{pid: 95, ppid: 90, state: "D"}.build()
 	runc.Comm = "runc"
 	runc.Tasks = partIn("", 95, "D").Process.Tasks
@@ -133,6 +134,12 @@ func TestCauses(t *testing.T) {
 		{"shim in D", func(s *evidence.Snapshot) {
 			locked(s)
 			s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "D")}
+		}, "WS315", Stuck, false},
+		{"shim in D, for its fork that is not yet runc", func(s *evidence.Snapshot) {
+			locked(s)
+			shim.Below = []evidence.Process{runc}
+			shim.Below[0].Comm = shim.Process.Comm
+			s.Targets[0].Shims = []evidence.Part{shim}
 		}, "WS315", Stuck, false},
 		{"shim in D for a moment", func(s *evidence.Snapshot) { s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "D")} }, "", Killed, true},
 		{"runc in D", func(s *evidence.Snapshot) {

@@ -56,11 +56,14 @@ func (c *inspection) runtimeWaits(p *evidence.Process) *cause {
 // in the kernel.
 func (c *inspection) runtimeStuck(in *inspection, h *hang, shim *evidence.Part) *cause {
 	code, who := "WS315", fmt.Sprintf("%s (PID %d)", roleWords(shim), h.p.PID)
-	if h.p.PID != shim.PID {
+	switch below := h.p.PID != shim.PID; {
+	case below && shim.Process != nil && h.p.Comm == shim.Process.Comm:
+		who = fmt.Sprintf("%s (PID %d) is to start the runtime, and its fork (PID %d)", roleWords(shim), shim.PID, h.p.PID)
+	case below:
 		code, who = "WS319", fmt.Sprintf("%s (PID %d), which its shim waits for,", bounded(h.p.Comm, 20), h.p.PID)
-		if c.notStarted() {
-			code = "WS322"
-		}
+	}
+	if h.p.PID != shim.PID && c.notStarted() {
+		code = "WS322"
 	}
 	f := in.findHang(h)
 	out := newCause(code, LayerKernel, endsNever, h.conf, who+" hangs in the kernel")

@@ -164,7 +164,17 @@ func shims(proc string, procs processes) []shim {
 			out = append(out, s)
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(s shim) bool {
+		p, _ := procs.get(s.pid)
+		return slices.ContainsFunc(out, func(q shim) bool { return q.forks(s, p.ppid) })
+	})
+}
+
+// forks reports whether s, a child of parent, is a shim's fork that has not yet
+// become the runtime: it has the shim's own command line. The one that runs "start"
+// makes a shim.
+func (q shim) forks(s shim, parent int) bool {
+	return q.pid == parent && q.id == s.id && q.action == ""
 }
 
 // parseShim reads "containerd-shim-runc-v2 -namespace moby -id ID -address ..."

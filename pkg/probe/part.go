@@ -59,13 +59,14 @@ func (l *look) seeParts(parts []evidence.Part) map[int][]int {
 	return below
 }
 
-// runtimesBelow are the children of a shim, and theirs, that are the runtime. One
-// that has become the container's init before its exec is called
-// "runc:[2:INIT]".
+// runtimesBelow are the children of a shim, and theirs, that are the runtime, or
+// are still the shim's fork that is to become it. One that has become the
+// container's init before its exec is called "runc:[2:INIT]".
 func (r *reader) runtimesBelow(shim int) []int {
 	var out []int
+	own := r.comm(shim)
 	for _, pid := range r.childrenOf(shim) {
-		if !isRuntime(r.comm(pid)) {
+		if comm := r.comm(pid); comm != own && !isRuntime(comm) {
 			continue
 		}
 		out = append(out, pid)

@@ -33,25 +33,20 @@ exec runc "$@"
 `
 
 // runtimes are the flags of an engine that knows two more runtimes: wayward, and
-// moved, a link to runc that a test may turn elsewhere.
+// covered, which is runc until a test mounts something over it.
 func (l *lab) runtimes(t *testing.T) []string {
 	t.Helper()
 	l.runtimeDir = t.TempDir()
-	file, link := filepath.Join(l.runtimeDir, "runc"), filepath.Join(l.runtimeDir, "moved")
-	runc, err := exec.LookPath("runc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(wayward), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(runc, link); err != nil {
-		t.Fatal(err)
+	file, plain := filepath.Join(l.runtimeDir, "runc"), filepath.Join(l.runtimeDir, "covered")
+	for name, script := range map[string]string{file: wayward, plain: "#!/bin/sh\nexec runc \"$@\"\n"} {
+		if err := os.WriteFile(name, []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := unix.Mkfifo(filepath.Join(l.runtimeDir, "never"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return []string{"--add-runtime", "wayward=" + file, "--add-runtime", "moved=" + link}
+	return []string{"--add-runtime", "wayward=" + file, "--add-runtime", "covered=" + plain}
 }
 
 // strays has one command of a container's runtime go astray, until the returned

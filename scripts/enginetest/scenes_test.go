@@ -24,6 +24,7 @@ var scenes = []struct {
 	{"shim-stopped", (*lab).shimStopped, true},
 	{"shim-traced", (*lab).shimTraced, true},
 	{"runtime-hangs", (*lab).runtimeHangs, true},
+	{"shim-hangs", (*lab).shimHangs, true},
 	{"shim-left", (*lab).shimLeft, true},
 	{"restart-policy", (*lab).restartPolicy, true},
 	{"lock-held", (*lab).lockHeld, true},

@@ -100,14 +100,18 @@ func (c *inspection) notRunning(out *Container) {
 		}
 	case "removing":
 		out.Headline = "it is being removed"
-		if c.stays(removalAge) {
+		if c.cutOff() {
+			c.deadForGood(out)
+			break
+		}
+		if c.stays(removalAge) && !c.removalHangs(out) {
 			c.halfway(out, "it is being removed, and that has not ended")
 			c.mayTakeLong(out)
 		}
 	case "removed":
 		out.Headline = "it was removed while it was being looked at"
 	case "dead":
-		c.halfway(out, "its removal failed half-way (Dead)")
+		c.deadForGood(out)
 	default:
 		out.Headline = "it is " + bounded(k.Status, 40)
 	}
@@ -133,15 +137,11 @@ func (c *inspection) stays(seconds int) bool {
 // mayTakeLong: the layers of a large container take their time, so that a removal
 // under way is no fault as long as nothing is seen that holds dockerd up.
 func (c *inspection) mayTakeLong(out *Container) {
-	if c.host.Engine != nil {
-		if _, hangs := partHangs(part(c.host.Engine.Parts, evidence.RoleDaemon)); len(hangs) > 0 {
-			return
-		}
-	}
 	out.Confidence = Assumed
 	for i := range out.Findings {
-		if out.Findings[i].Code == "WS308" {
-			out.Findings[i].Severity = SeverityWarning
+		if f := &out.Findings[i]; f.Code == "WS308" {
+			f.Severity = SeverityWarning
+			f.Fixes = []Fix{{When: FixNow, Text: "wait, and look again: a large container takes its time, and a second docker rm -f only answers that the removal is already in progress"}}
 		}
 	}
 }
@@ -165,9 +165,9 @@ func (c *inspection) halfway(out *Container, says string) {
 	f := newFinding("WS308", c.root)
 	f.Summary = says
 	f.Evidence = []Evidence{{Source: "docker inspect", Field: "State.Status", Value: out.Status, Says: "neither running nor gone"}}
+	f.Fixes = []Fix{{When: FixNow, Text: "try the removal again; what holds it is named in its error", Command: command("docker rm -f %s", c.displayName())}}
+	out.Findings = append(out.Findings, f)
 	if d := c.defect(catalog.RemovalOutlives); d != nil && out.Status == "removing" {
 		out.Findings = append(out.Findings, c.findDefect(d))
 	}
-	f.Fixes = []Fix{{When: FixNow, Text: "try the removal again; what holds it is named in its error", Command: command("docker rm -f %s", c.displayName())}}
-	out.Findings = append(out.Findings, f)
 }

@@ -13,8 +13,14 @@ import (
 // lock.
 func (c *inspection) causes() (engine, own []*cause) {
 	k := c.t.Container
-	if k == nil || c.t.Kind != evidence.KindContainer || k.Status == "exited" || k.Status == "dead" {
+	if k == nil || c.t.Kind != evidence.KindContainer {
 		return nil, nil
+	}
+	if k.Status == "exited" || k.Status == "dead" {
+		if why := c.endedAndLocked(); why != nil {
+			own = append(own, why)
+		}
+		return nil, own
 	}
 	if IsRunning(k.Status) {
 		engine = engineCauses(c.host.Engine)

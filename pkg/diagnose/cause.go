@@ -221,6 +221,7 @@ func (c *inspection) freshContainerd() *cause {
 // hostFindings are about the engine as a whole.
 func hostFindings(s *evidence.Snapshot) []Finding {
 	out := append([]Finding{}, emptyCgroups(s)...)
+	out = append(out, halfRemoved(s)...)
 	for _, c := range engineCauses(s.Host.Engine) {
 		out = append(out, c.finding)
 	}

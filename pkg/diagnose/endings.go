@@ -17,6 +17,13 @@ func (c *inspection) stopForecast(o *outlook) *StopForecast {
 	if o.verdict == Stops || o.verdict == Abrupt {
 		c.lastStep(o, f)
 	}
+	if o.ends != nil && *o.ends && c.autoRemoved() {
+		at := 0.0
+		if o.after != nil {
+			at = *o.after
+		}
+		f.Steps = append(f.Steps, c.autoRemoval(at, "docker stop")...)
+	}
 	return f
 }
 
@@ -116,6 +123,9 @@ func (c *inspection) killForecast(o *outlook) *EndForecast {
 	f := c.killOrRemove(o, "Cannot kill container: "+c.displayName()+": ")
 	f.Signal = "SIGKILL"
 	f.Status, f.Freed = c.afterKill(f)
+	if f.Outcome == "dies" && c.autoRemoved() {
+		f.Steps = append(f.Steps, c.autoRemoval(0, "docker kill")...)
+	}
 	return f
 }
 
@@ -124,7 +134,7 @@ func (c *inspection) rmForecast(o *outlook) *EndForecast {
 	f := c.killOrRemove(o, c.rmError())
 	f.Status, f.Freed = c.afterRm(f)
 	if f.Outcome == "dies" {
-		f.Steps = append(f.Steps, Step{AtSeconds: 0, Action: "remove", Effect: "gone from docker ps -a"})
+		f.Steps = append(f.Steps, Step{AtSeconds: 0, Action: "remove", Effect: "gone from docker ps -a" + c.volumesStay()})
 	}
 	return f
 }

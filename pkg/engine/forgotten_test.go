@@ -76,7 +76,7 @@ func TestUnconfirmed(t *testing.T) {
 	full := id("aa")
 	e, h, _ := engines(t, full)
 	found := []*remains{{id: full, members: []int{os.Getpid()}}}
-	got, err := e.confirmed(t.Context(), h, found)
+	got, _, err := e.confirmed(t.Context(), h, found)
 	var asError *Error
 	if len(got) != 0 || !errors.As(err, &asError) || asError.ExitCode != ExitNoEngine {
 		t.Errorf("%+v, %v", got, err)

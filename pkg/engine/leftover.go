@@ -42,16 +42,19 @@ func (e *Engine) Orphans(ctx context.Context) ([]evidence.Target, *evidence.Left
 	}
 	left := &evidence.Leftovers{Containers: len(known), Processes: len(found.procs), EmptyCgroups: found.emptyGroups()}
 	candidates := found.candidates(known)
-	if len(candidates) == 0 {
+	half, _ := beside.Within(scan, func() []string { return h.halfRemoved(known) })
+	if len(candidates) == 0 && len(half) == 0 {
 		return nil, left, nil
 	}
-	select {
-	case <-ctx.Done():
-		return nil, left, unconfirmed(ctx.Err())
-	case <-time.After(settle):
+	targets, list, err := e.confirmed(ctx, h, candidates)
+	if err != nil {
+		if len(candidates) == 0 {
+			err = nil // only directories were to be confirmed
+		}
+		return nil, left, err
 	}
-	targets, err := e.confirmed(ctx, h, candidates)
-	return targets, left, err
+	left.HalfRemoved, _ = beside.Within(ctx, func() []string { return h.stillHalf(half, byID(list)) })
+	return targets, left, nil
 }
 
 // unconfirmed: what was found once may have come to its end since.
@@ -178,11 +181,17 @@ func (e *Engine) relist(ctx context.Context, h *home) ([]listed, error) {
 	return e.asked(ctx, func(ctx context.Context) ([]listed, error) { return e.api.list(ctx, false) })
 }
 
-// confirmed looks again: what the engine knows by now, or what is gone, is none.
-func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains) ([]evidence.Target, error) {
+// confirmed looks again after a while: what the engine knows by now, or what is
+// gone, is none. It gives the second list as well.
+func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains) ([]evidence.Target, []listed, error) {
+	select {
+	case <-ctx.Done():
+		return nil, nil, unconfirmed(ctx.Err())
+	case <-time.After(settle):
+	}
 	list, err := e.relist(ctx, h)
 	if err != nil {
-		return nil, unconfirmed(err)
+		return nil, nil, unconfirmed(err)
 	}
 	known := byID(list)
 	procs := readStats(e.opt.ProcRoot, pidsOf(candidates))
@@ -198,7 +207,7 @@ func (e *Engine) confirmed(ctx context.Context, h *home, candidates []*remains) 
 	slices.SortFunc(out, func(a, b evidence.Target) int {
 		return cmp.Or(strings.Compare(a.Asked, b.Asked), strings.Compare(a.Container.ID, b.Container.ID))
 	})
-	return out, nil
+	return out, list, nil
 }
 
 // pidsOf are all processes that the candidates have, rising.

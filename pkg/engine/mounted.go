@@ -83,21 +83,27 @@ func (m *mountProofs) of(pid int) mountProof {
 }
 
 func (m *mountProofs) read(pid int) mountProof {
+	table, err := mountTable(m.fs, pid)
+	if err != nil {
+		m.gaveUp = true
+		return mountProof{}
+	}
+	return m.judge(table)
+}
+
+// mountTable is the mount table of a process, empty where it cannot be read; an
+// error where that takes too long.
+func mountTable(fs procfs.FS, pid int) ([]*procfs.MountInfo, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), mountPatience)
 	defer cancel()
-	table, err := beside.Within(ctx, func() []*procfs.MountInfo {
-		p, err := m.fs.Proc(pid)
+	return beside.Within(ctx, func() []*procfs.MountInfo {
+		p, err := fs.Proc(pid)
 		if err != nil {
 			return nil
 		}
 		list, _ := p.MountInfo()
 		return list
 	})
-	if err != nil {
-		m.gaveUp = true
-		return mountProof{}
-	}
-	return m.judge(table)
 }
 
 // ownFiles are what dockerd mounts into every container from DATA/containers/ID.

@@ -148,6 +148,8 @@ type Target struct {
 	StayedMillis *int `json:"stayed_ms,omitempty"`
 	// Birth is read of a container that is being started; nil: not read.
 	Birth *Birth `json:"birth,omitempty"`
+	// Removal is read of a dead container; nil: not read.
+	Removal *Removal `json:"removal,omitempty"`
 }
 
 // Identity records the proof that PID is the container and not a reused number
@@ -247,6 +249,9 @@ type Leftovers struct {
 	// EmptyCgroups are cgroup directories of containers that are gone, with
 	// nothing in them. Removed by redaction.
 	EmptyCgroups []string `json:"empty_cgroups,omitempty"`
+	// HalfRemoved are directories of containers that have lost their
+	// configuration, so that no engine loads them any more. Removed by redaction.
+	HalfRemoved []string `json:"half_removed,omitempty"`
 }
 
 // KeptEnv are the only environment variables whose values are ever recorded:

@@ -21,6 +21,9 @@ func Redact(s *Snapshot) {
 		for i := range s.Leftovers.EmptyCgroups { // how many there are stays
 			s.Leftovers.EmptyCgroups[i] = ""
 		}
+		for i := range s.Leftovers.HalfRemoved {
+			s.Leftovers.HalfRemoved[i] = ""
+		}
 	}
 	for i := range s.Errors {
 		s.Errors[i].Message = maskPaths(s.Errors[i].Message)
@@ -65,9 +68,23 @@ func redactTarget(t *Target) {
 	if t.Birth != nil {
 		t.Birth.LastError = maskPaths(t.Birth.LastError)
 	}
+	redactRemoval(t.Removal)
 	for i := range t.Gaps {
 		t.Gaps[i].Path = maskGap(t.Gaps[i].Path)
 		t.Gaps[i].Matters = maskPaths(t.Gaps[i].Matters)
+	}
+}
+
+func redactRemoval(r *Removal) {
+	if r == nil {
+		return
+	}
+	r.Dirs = nil
+	for i := range r.Held {
+		r.Held[i].Path = ""
+	}
+	if r.Mount != nil {
+		r.Mount.Point, r.Mount.Source = "", ""
 	}
 }
 

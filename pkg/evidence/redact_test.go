@@ -104,6 +104,7 @@ var mayStay = map[string]bool{
 	"Security.LSMs": true, "Security.Foreign": true, "Security.BPF": true,
 	"Denial.By": true, "Denial.Operation": true, "Denial.Comm": true, "Denial.Label": true, "Denial.Peer": true, "Denial.Signal": true, "Denial.Errno": true,
 	"Sender.Role": true, "Sender.Comm": true, "Credentials.Label": true,
+	"RemovalMount.FSType": true, "HeldFile.Kind": true,
 	"About.FSType": true, "About.Device": true, "About.Under": true, "About.Via": true, "FUSEConn.ServerComm": true, "FUSEConn.ServerState": true,
 }
 

@@ -219,6 +219,7 @@ func (l *looker) readAll(ctx context.Context, n int) {
 			if isContainer {
 				l.seeContainer(ctx, t)
 				l.seeShims(ctx, t)
+				l.seeRemoval(ctx, t)
 				l.prober.Senders(ctx, t, l.enginePID)
 			}
 			l.readMore(ctx, t)

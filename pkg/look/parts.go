@@ -73,6 +73,18 @@ func (l *looker) seeShims(ctx context.Context, t *evidence.Target) {
 	}
 }
 
+// seeRemoval looks at what is left of a container whose removal has failed, or was
+// under way when the engine wrote its last file.
+func (l *looker) seeRemoval(ctx context.Context, t *evidence.Target) {
+	c := t.Container
+	if l.engine == nil || c == nil || t.Kind != evidence.KindContainer {
+		return
+	}
+	if c.Status == "dead" || c.Status == "removing" && c.Source == "engine-files" {
+		t.Removal = l.engine.Removal(ctx, c.ID)
+	}
+}
+
 // odd reports whether a target is not just a running container with its shim.
 func odd(t *evidence.Target) bool {
 	c := t.Container

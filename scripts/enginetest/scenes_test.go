@@ -31,6 +31,10 @@ var scenes = []struct {
 	{"start-lookup", (*lab).startLookup, true},
 	{"start-exec", (*lab).startExec, true},
 	{"start-dockerd", (*lab).startDaemon, true},
+	{"removal-held", (*lab).removalHeld, true},
+	{"removal-free", (*lab).removalFree, true},
+	{"removal-frozen", (*lab).removalFrozen, true},
+	{"removal-read-only", (*lab).removalReadOnly, true},
 	{"healthy", (*lab).healthy, true},
 	{"healthy-busy", (*lab).busy, true},
 }

@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 
 	"github.com/whystuck/whystuck/pkg/cli"
@@ -12,4 +14,7 @@ import (
 // version is set by the linker (-X main.version=...).
 var version string
 
-func main() { os.Exit(cli.Main(context.Background(), os.Args[1:], cli.Host(version))) }
+func main() {
+	log.SetOutput(io.Discard) // net/http talks there of servers that are no engine; what matters of it comes as an error
+	os.Exit(cli.Main(context.Background(), os.Args[1:], cli.Host(version)))
+}

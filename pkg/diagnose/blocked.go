@@ -152,9 +152,12 @@ func (c *inspection) unsettle(out *Container) {
 // unreached: no signal is sent at all.
 func (c *inspection) unreached(out *Container, why *cause) {
 	end := Command{Returns: false}
-	if why.ends == endsUnconnected {
+	switch why.ends {
+	case endsUnconnected:
 		message, zero := "Cannot connect to the Docker daemon", 0.0
 		end = Command{Returns: true, AfterSeconds: &zero, ExitStatus: status(1), Error: &message}
+	case endsAstray:
+		end = Command{Returns: true}
 	}
 	no := false
 	out.Stop.Outcome, out.Stop.ExitCode, out.Stop.AfterSeconds = string(Stuck), nil, nil

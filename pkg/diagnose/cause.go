@@ -13,6 +13,7 @@ type commandEnd int
 const (
 	endsNever       commandEnd = iota // no return before somebody acts
 	endsUnconnected                   // the client finds nobody to talk to
+	endsAstray                        // somebody else answers the client
 	endsUnsent                        // dockerd cannot reach containerd, and kills by itself
 	endsUnsettled                     // as if all were well, or as endsUnsent
 )
@@ -77,6 +78,8 @@ func daemonCause(e *evidence.Engine) *cause {
 			fmt.Sprintf("dockerd (PID %d) is %s: no docker command returns", d.PID, heldWord(d))).
 			shows(heldFact(d)...).shows(answerFact(e)...).
 			fix(withText(fixHeld(d), "let it go on: "+afterwards+"; a request whose client left before dockerd read it is dropped"))
+	case e.Trouble == "foreign":
+		return daemonElsewhere(e)
 	case e.Trouble != evidence.GapTimeout:
 		return nil // what keeps us from asking says nothing of the engine
 	}
@@ -116,6 +119,15 @@ func withText(f Fix, t string) Fix {
 // TLS or a name that is not known.
 func nobodyListens(e *evidence.Engine) bool {
 	return (e.Trouble == "refused" || e.Trouble == "gone") && strings.HasPrefix(e.Endpoint, "unix://")
+}
+
+// daemonElsewhere: who listens on the engine's socket is no engine. What it makes of
+// a request is its own: measured were errors of many kinds, and an exit code of 0.
+func daemonElsewhere(e *evidence.Engine) *cause {
+	c := newCause("WS304", LayerEngine, endsAstray, Likely,
+		fmt.Sprintf("what listens at %s is no Docker engine: no docker command that goes there reaches a container", e.Endpoint))
+	return c.shows(answerFact(e)...).fix(Fix{When: FixHost, Text: "see who listens there, and which socket the engine has (docker context ls, systemctl status docker)",
+		Command: command("sudo ss -xlp src %s", strings.TrimPrefix(e.Endpoint, "unix://"))})
 }
 
 // daemonDown: nobody listens on the engine's socket.

@@ -51,6 +51,7 @@ func TestCauses(t *testing.T) {
 	}{
 		{"nothing", func(s *evidence.Snapshot) { engine(s, "", daemon("S"), partIn(evidence.RoleContainerd, 60, "S")) }, "", Killed, true},
 		{"dockerd writes to a disk", func(s *evidence.Snapshot) { engine(s, "", daemon("D")) }, "", Killed, true},
+		{"another listens", func(s *evidence.Snapshot) { engine(s, "foreign") }, "WS304", Stuck, true},
 		{"dockerd down", func(s *evidence.Snapshot) { engine(s, "refused") }, "WS309", Stuck, true},
 		{"no permission on the socket", func(s *evidence.Snapshot) { engine(s, "denied", daemon("S")) }, "", Killed, true},
 		{"a certificate that is not trusted", func(s *evidence.Snapshot) {

@@ -136,7 +136,8 @@ func heldWord(p *evidence.Part) string { return stateWord(p.Process.State) }
 // socketFact shows how the connection to a part went.
 func socketFact(address, trouble string) Evidence {
 	says := map[string]string{"refused": "the socket is there, and nobody listens", "gone": "there is no such socket",
-		"timeout": "it takes the connection, and no answer comes", "denied": "no permission"}[trouble]
+		"timeout": "it takes the connection, and no answer comes", "denied": "no permission",
+		"foreign": "somebody listens there, and does not answer as an engine does"}[trouble]
 	return Evidence{Source: address, Field: "connect", Value: trouble, Says: says}
 }
 

@@ -120,7 +120,12 @@ func (e *Engine) asked(ctx context.Context, f func(context.Context) ([]listed, e
 	list, err := f(ctx)
 	watch.Raise()
 	if err != nil {
-		e.setTrouble(e.conn.whatIsWrong(err))
+		trouble := e.conn.whatIsWrong(err)
+		if trouble == troubleForeign {
+			e.conn.again()
+			trouble = e.conn.whatIsWrong(err)
+		}
+		e.setTrouble(trouble)
 		return nil, err
 	}
 	e.setTrouble("")
@@ -187,6 +192,12 @@ func (e *Engine) unreachable(cause error, files string) *Error {
 		text = fmt.Sprintf("no engine at %s: start it, name another with -H or -c, or judge without one: whystuck --pid PID", where)
 	case troubleTimeout:
 		text = fmt.Sprintf("no answer from the engine at %s within %s: it hangs or is overloaded; judge without it: whystuck --pid PID", where, 2*e.opt.CallTimeout)
+	case troubleForeign:
+		who := ""
+		if pid := e.conn.listener(); pid != 0 {
+			who = fmt.Sprintf(" (PID %d)", pid)
+		}
+		text = fmt.Sprintf("what listens at %s%s is no Docker engine: %s; name another with -H or -c, or judge without one: whystuck --pid PID", where, who, e.conn.manner(cause))
 	case troubleRefused:
 		text = e.refusal(where, cause)
 	default:

@@ -29,17 +29,24 @@ type transport struct {
 	dialErr error
 	peer    int    // PID of the listener, 0: not known
 	banner  string // Server header: "Docker/20.10.24 (linux)", "Libpod/4.3.1 (linux)"
-	// answered: some response came, whatever its status.
-	answered bool
+	// status is that of the latest response, 0: none came.
+	status int
+	// spoke: some response was an engine's by its headers, whatever its status.
+	spoke bool
 }
 
-// maxBody bounds one response: 10,000 containers of `ps -a` are some 20 MiB.
-const maxBody = 256 << 20
+// Bounds of one response: 10,000 containers of `ps -a` are some 20 MiB. Where no
+// engine has spoken yet it may be anybody who never ends.
+const (
+	maxBody    = 64 << 20
+	maxForeign = 1 << 20
+	maxHeader  = 256 << 10
+)
 
 func newTransport(at endpoint) (*transport, error) {
 	t := &transport{at: at}
 	// One connection for each parallel inspect; the default keeps two of them.
-	t.base = &http.Transport{DialContext: t.dial, MaxIdleConns: inspectors, MaxIdleConnsPerHost: inspectors}
+	t.base = &http.Transport{DialContext: t.dial, MaxIdleConns: inspectors, MaxIdleConnsPerHost: inspectors, MaxResponseHeaderBytes: maxHeader}
 	if at.socket != "" {
 		t.base.DisableCompression = true
 		return t, nil
@@ -104,14 +111,26 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if status, ok := req.Context().Value(statusKey{}).(*int); ok {
 		*status = resp.StatusCode
 	}
+	resp.Body = &boundedBody{Reader: io.LimitReader(resp.Body, t.heard(resp)), Closer: resp.Body}
+	return resp, nil
+}
+
+// heard notes who has answered, and gives the bound of the body.
+func (t *transport) heard(resp *http.Response) int64 {
 	t.mu.Lock()
-	t.answered = true
+	defer t.mu.Unlock()
+	t.status = resp.StatusCode
 	if s := resp.Header.Get("Server"); s != "" {
 		t.banner = s
 	}
-	t.mu.Unlock()
-	resp.Body = &boundedBody{Reader: io.LimitReader(resp.Body, maxBody), Closer: resp.Body}
-	return resp, nil
+	// dockerd and Podman send both; a proxy before them may hide one of them.
+	if name, _ := product(t.banner); name != "" || resp.Header.Get("Api-Version") != "" {
+		t.spoke = true
+	}
+	if !t.spoke {
+		return maxForeign
+	}
+	return maxBody
 }
 
 type boundedBody struct {
@@ -125,8 +144,12 @@ func (t *transport) server() (name, version string) {
 	t.mu.Lock()
 	banner := t.banner
 	t.mu.Unlock()
-	product, _, _ := strings.Cut(banner, " ")
-	name, version, _ = strings.Cut(product, "/")
+	return product(banner)
+}
+
+func product(banner string) (name, version string) {
+	first, _, _ := strings.Cut(banner, " ")
+	name, version, _ = strings.Cut(first, "/")
 	switch name {
 	case "Docker":
 		return "docker", clip(version, 64)
@@ -145,7 +168,8 @@ func (t *transport) listener() int {
 
 // The values of evidence.Engine.Trouble.
 const (
-	troubleRefused = "refused" // a socket file that nobody listens on
+	troubleRefused = "refused" // a socket file that nobody listens on; over a network any failed connection
+	troubleForeign = "foreign" // somebody listens, and does not answer as an engine does
 	troubleDenied  = "denied"
 	troubleTimeout = "timeout" // connected, or waiting for it, and no answer
 	troubleGone    = "gone"    // no socket there at all
@@ -155,7 +179,7 @@ const (
 // answer and only this answer is of no use.
 func (t *transport) whatIsWrong(err error) string {
 	t.mu.Lock()
-	dialErr, answered := t.dialErr, t.answered
+	dialErr, status, spoke := t.dialErr, t.status, t.spoke
 	t.mu.Unlock()
 	var timeout net.Error
 	switch {
@@ -165,14 +189,48 @@ func (t *transport) whatIsWrong(err error) string {
 		return troubleGone
 	case errors.Is(dialErr, unix.EAGAIN): // the backlog of a socket that nobody accepts on
 		return troubleTimeout
+	case dialErr == nil && status != 0 && !spoke:
+		return t.stranger()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return troubleTimeout
 	case errors.As(dialErr, &timeout) && timeout.Timeout():
 		return troubleTimeout
-	case dialErr != nil, !answered:
+	case dialErr != nil:
 		return troubleRefused
+	case !spoke:
+		return t.stranger()
 	}
 	return ""
+}
+
+// stranger is the trouble where something other than an engine has answered. Over a
+// network that may well be an engine: behind TLS, or behind a proxy that is in trouble.
+func (t *transport) stranger() string {
+	if t.at.socket == "" {
+		return troubleRefused
+	}
+	return troubleForeign
+}
+
+// again connects to a unix socket once more, which takes no time: an engine that
+// died while it was asked closes its connections, and listens no longer.
+func (t *transport) again() {
+	if conn, err := t.dial(context.Background(), "", ""); err == nil {
+		_ = conn.Close()
+	}
+}
+
+// manner is how somebody who is no engine behaves.
+func (t *transport) manner(err error) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.status != 0:
+		return fmt.Sprintf("it answers with HTTP status %d, and not as an engine does", t.status)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.EPIPE):
+		return "it closes the connection without an answer"
+	}
+	return "its answer is not that of an engine: " + oneLine(err.Error())
 }
 
 // dialled is how the last dial went.

@@ -65,7 +65,8 @@ type Engine struct {
 	// its configuration sets one (29.7.0 and later); nil: the built-in 10.
 	DefaultStopTimeout *int `json:"default_stop_timeout,omitempty"`
 	// Trouble is what went wrong when the engine was asked: "" (it answered),
-	// "refused", "denied", "timeout" or "gone".
+	// "refused", "denied", "timeout", "gone", or "foreign" (somebody listens there
+	// and does not answer as an engine does).
 	Trouble string `json:"trouble,omitempty"`
 	// Parts are dockerd and its containerd, where both run on this host.
 	Parts []Part `json:"parts,omitempty"`

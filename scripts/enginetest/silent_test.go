@@ -3,6 +3,8 @@ package enginetest
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -62,6 +64,7 @@ func (l *lab) dockerdKilled(t *testing.T) {
 	if half := l.ask(t, l.own, "web", roots[:2]...); half.PID != pid || half.Verdict != diagnose.Stuck {
 		t.Errorf("by its data root alone: PID %d, %s", half.PID, half.Verdict)
 	}
+	l.another(t, roots)
 	stop := l.later(l.own, "stop", "web")
 	stop.returns(t, 5*time.Second)
 	if c := a.Stop.Command; !c.Returns || c.ExitStatus == nil || *c.ExitStatus != stop.code || c.Error == nil || !strings.Contains(stop.message, *c.Error) {
@@ -73,6 +76,34 @@ func (l *lab) dockerdKilled(t *testing.T) {
 		t.Errorf("after the start of dockerd: %s", s)
 	}
 	l.row(t, a, stop.sums())
+}
+
+// another: a web server has taken the socket of the engine that is down. docker
+// stop even ends well there, and stops nothing.
+func (l *lab) another(t *testing.T, roots []string) {
+	path := strings.TrimPrefix(l.own.Host(), "unix://")
+	_ = os.Remove(path)
+	socket, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") })}
+	go func() { _ = server.Serve(socket) }()
+	if bare := l.askAll(t, l.own, "web"); bare.exit != 4 {
+		t.Errorf("with another behind the socket: exit %d, %v", bare.exit, bare.report.Containers)
+	}
+	l.ask(t, l.own, "web", roots...).wants(t, diagnose.Stuck, []string{"WS304"}, "is no Docker engine", "sudo ss -xlp src "+path)
+	stop := l.later(l.own, "stop", "web")
+	if stop.returns(t, 5*time.Second); stop.code != 0 {
+		t.Errorf("docker stop of a web server: exit %d %s", stop.code, stop.message)
+	}
+	_ = server.Close()
+	dead, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.(*net.UnixListener).SetUnlinkOnClose(false) // what a crash leaves
+	_ = dead.Close()
 }
 
 func (l *lab) start(t *testing.T, d *bed.Daemon) {

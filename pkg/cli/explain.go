@@ -12,7 +12,7 @@ import (
 func newExplain(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:                   "explain [CODE]",
-		Short:                 "print the page of a finding (WS104), a runbook (slow-stop) or a guide (entrypoint), or list them",
+		Short:                 "print the page of a finding (WS104), a runbook (slow-stop) or a guide (entrypoint, podman), or list them",
 		DisableFlagsInUseLine: true,
 		Args:                  atMost(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -47,7 +47,7 @@ func (c *inspection) shimHeld(p *evidence.Part) *cause {
 	return newCause("WS314", LayerShim, endsNever, heldConf(p.Process),
 		fmt.Sprintf("%s (PID %d) is %s: no signal gets through to the container", roleWords(p), p.PID, heldWord(p))).
 		shows(heldFact(p)...).shows(c.lockFact()...).
-		fix(withText(fixHeld(p), "let it go on: "+afterwards))
+		fix(withText(fixHeld(p), "let it go on: "+afterwards(c.host.Engine)))
 }
 
 // lockFact says that the container's lock is held, where that was seen.
@@ -75,7 +75,7 @@ func (c *inspection) locked() *cause {
 	if c.host.Engine != nil {
 		d := part(c.host.Engine.Parts, evidence.RoleDaemon)
 		if in, hangs := partHangs(d); len(hangs) > 0 {
-			return daemonStuck(in, &hangs[0], d).shows(c.lockFact()...)
+			return daemonStuck(c.host.Engine, in, &hangs[0], d).shows(c.lockFact()...)
 		}
 	}
 	if len(below) > 0 {

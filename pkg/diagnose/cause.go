@@ -44,10 +44,12 @@ func (c *cause) fix(list ...Fix) *cause {
 	return c
 }
 
-// afterwards says what becomes of requests that wait, as measured: dockerd
-// carries out what it has accepted even when the client has left, and drops what
-// it finds in its socket's queue with nobody behind it.
-const afterwards = "what dockerd has accepted by now is carried out after that, even if the client has left"
+// afterwards says what becomes of requests that wait, as measured: dockerd, and
+// Podman's service, carries out what it has accepted even when the client has left,
+// and drops what it finds in its socket's queue with nobody behind it.
+func afterwards(e *evidence.Engine) string {
+	return "what " + daemonWord(e) + " has accepted by now is carried out after that, even if the client has left"
+}
 
 // engineCauses are the faults of dockerd and containerd, the one that decides
 // first.
@@ -69,26 +71,31 @@ func engineCauses(e *evidence.Engine) []*cause {
 func daemonCause(e *evidence.Engine) *cause {
 	d := part(e.Parts, evidence.RoleDaemon)
 	switch {
+	case nobodyListens(e) && isPodman(e):
+		return podmanDown(e)
 	case nobodyListens(e):
 		return daemonDown(e)
 	case e.Trouble == "" && (d == nil || d.Process == nil || d.Process.State != "T"):
 		return nil // it has just answered
 	case d != nil && heldMute(d.Process):
 		return newCause("WS310", LayerEngine, endsNever, heldConf(d.Process),
-			fmt.Sprintf("dockerd (PID %d) is %s: no docker command returns", d.PID, heldWord(d))).
-			shows(heldFact(d)...).shows(answerFact(e)...).
-			fix(withText(fixHeld(d), "let it go on: "+afterwards+"; a request whose client left before dockerd read it is dropped"))
+			fmt.Sprintf("%s (PID %d) is %s: no docker command returns", daemonWord(e), d.PID, heldWord(d))).
+			named(e).shows(heldFact(d)...).shows(answerFact(e)...).
+			fix(withText(fixHeld(d), "let it go on: "+afterwards(e)+"; a request whose client left before that is dropped"))
 	case e.Trouble == "foreign":
 		return daemonElsewhere(e)
 	case e.Trouble != evidence.GapTimeout:
 		return nil // what keeps us from asking says nothing of the engine
 	}
 	if c, hangs := partHangs(d); len(hangs) > 0 {
-		return daemonStuck(c, &hangs[0], d).shows(answerFact(e)...)
+		return daemonStuck(e, c, &hangs[0], d).shows(answerFact(e)...)
 	}
 	c := newCause("WS304", LayerEngine, endsNever, Likely,
 		fmt.Sprintf("the engine at %s does not answer (%s); what follows comes from its own files", e.Endpoint, e.Trouble)).shows(answerFact(e)...)
 	c.headline = fmt.Sprintf("the engine does not answer (%s): no docker command reaches this container", e.Trouble)
+	if isPodman(e) {
+		return podmanSilent(e, c)
+	}
 	if d == nil || d.PID == 0 {
 		return c.fix(Fix{When: FixHost, Text: "see whether dockerd and containerd run, and in what state", Command: "ps -o pid,stat,wchan:32,args -C dockerd,containerd"})
 	}
@@ -167,14 +174,14 @@ func restartEngine(e *evidence.Engine) string {
 }
 
 // daemonStuck: a thread of dockerd sleeps in a system call that does not end.
-func daemonStuck(c *inspection, h *hang, d *evidence.Part) *cause {
+func daemonStuck(e *evidence.Engine, c *inspection, h *hang, d *evidence.Part) *cause {
 	f := c.findHang(h)
-	out := newCause("WS311", LayerEngine, endsNever, h.conf, "")
-	out.headline = fmt.Sprintf("a thread of dockerd (PID %d) hangs in the kernel", d.PID)
+	out := newCause("WS311", LayerEngine, endsNever, h.conf, "").named(e)
+	out.headline = fmt.Sprintf("a thread of %s (PID %d) hangs in the kernel", daemonWord(e), d.PID)
 	if h.wait != nil {
 		out.headline += ": " + h.wait.Cause + aboutWords(h.t)
 	}
-	out.finding.Summary = out.headline + "; " + afterwards
+	out.finding.Summary = out.headline + "; " + afterwards(e)
 	out.finding.PID, out.finding.TID = h.p.PID, f.TID
 	return out.shows(f.Evidence...).fix(f.Fixes...)
 }
@@ -198,7 +205,7 @@ func containerdCause(e *evidence.Engine) *cause {
 	case heldPart(p):
 		return newCause("WS313", LayerEngine, endsNever, heldConf(p.Process),
 			fmt.Sprintf("containerd (PID %d) is %s: docker ps answers, and no signal gets through", p.PID, heldWord(p))).
-			shows(heldFact(p)...).fix(withText(fixHeld(p), "let it go on: "+afterwards))
+			shows(heldFact(p)...).fix(withText(fixHeld(p), "let it go on: "+afterwards(e)))
 	}
 	return nil
 }
@@ -231,10 +238,13 @@ func (c *inspection) freshContainerd() *cause {
 }
 
 // hostFindings are about the engine as a whole.
-func hostFindings(s *evidence.Snapshot) []Finding {
+func hostFindings(s *evidence.Snapshot, opt Options) []Finding {
 	out := append([]Finding{}, emptyCgroups(s)...)
 	out = append(out, halfRemoved(s)...)
 	for _, c := range engineCauses(s.Host.Engine) {
+		if isPodman(s.Host.Engine) {
+			c.finding.Fixes = append(podmanWays(s, opt), c.finding.Fixes...)
+		}
 		out = append(out, c.finding)
 	}
 	return out

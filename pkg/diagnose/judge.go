@@ -46,7 +46,7 @@ type Need struct {
 // Judge gives the report for a snapshot.
 func Judge(s *evidence.Snapshot, opt Options) Report {
 	r := Report{Schema: ReportSchema, Version: opt.Version, ObservedAt: s.TakenAt,
-		Host:   Host{Kernel: s.Host.Kernel, Sources: append([]string{}, s.Host.Sources...), Findings: hostFindings(s)},
+		Host:   Host{Kernel: s.Host.Kernel, Sources: append([]string{}, s.Host.Sources...), Findings: hostFindings(s, opt)},
 		Errors: []TargetError{}, Containers: []Container{}}
 	if s.Host.Engine != nil {
 		r.Host.Engine = s.Host.Engine.Version
@@ -162,7 +162,6 @@ func (c *inspection) living(out *Container) {
 	c.addGap(out, o)
 	if c.podman() {
 		c.podmanStop(out, o)
-		return
 	}
 	switch r := c.refusal(); {
 	case r != nil:

@@ -223,7 +223,7 @@ func (c *inspection) fixAlive(alive []*evidence.Process, h *hang) []Fix {
 func (c *inspection) findShims(processes bool) []Finding {
 	var out []Finding
 	for _, r := range c.t.Container.Remains {
-		if r.Kind != "shim" || processes && c.fromPodman() { // conmon ends with its processes
+		if r.Kind != "shim" || c.fromPodman() && (processes || c.t.Container.Status != "") { // conmon ends with its processes
 			continue
 		}
 		if c.t.Container.Status != "" && !processes {

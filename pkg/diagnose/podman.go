@@ -18,7 +18,7 @@ func (c *inspection) podman() bool {
 
 // fromPodman is podman for what is left of a container.
 func (c *inspection) fromPodman() bool {
-	return c.host.Engine != nil && c.host.Engine.Name == "podman"
+	return isPodman(c.host.Engine)
 }
 
 // podmanStop turns the course of docker stop into Podman's own, for its
@@ -26,6 +26,9 @@ func (c *inspection) fromPodman() bool {
 // last SIGKILL by the engine and no second wait. Measured with Podman 4.3.
 func (c *inspection) podmanStop(out *Container, o *outlook) {
 	h := c.worstHang(o)
+	if k := c.t.Container; k.StopTimeout == nil && !k.Inspected && c.opt.Timeout == nil {
+		out.Confidence = Assumed // its timeout stands in Podman's database alone
+	}
 	switch {
 	case o.timeout < 0:
 		c.podmanFails(out, "failed to parse parameters: a timeout below 0 is not taken")

@@ -26,14 +26,10 @@ func (c *inspection) refused(out *Container, o *outlook, r *refusal) {
 	out.Findings = append([]Finding{f}, beside...)
 	out.Verdict, out.Confidence, out.Layer = Refused, r.conf, LayerSecurity
 	out.Headline = "every signal of the engine is denied: " + r.by
-	if !r.daemon {
-		out.Headline = "the runtime's signals are denied, dockerd's own SIGKILL is not: " + r.by
-	}
-	out.Stop = c.refusedStop(o, r)
-	out.Kill = c.refusedEnd(r, "Cannot kill container: %s: %s")
-	out.Kill.Signal = "SIGKILL"
-	if out.Rm != nil {
-		out.Rm = c.refusedEnd(r, "Could not kill running container %s, cannot remove - %s")
+	if c.podman() {
+		c.podmanRefused(out, o, r)
+	} else {
+		c.refusedByDocker(out, o, r)
 	}
 	if out.Signal != nil {
 		out.Signal.Outcome, out.Signal.Confidence = "refused", r.conf
@@ -46,6 +42,19 @@ func (c *inspection) refused(out *Container, o *outlook, r *refusal) {
 		if p := &out.Processes[i]; p.PID == c.root.PID {
 			p.Note = "denied: " + r.errno
 		}
+	}
+}
+
+// refusedByDocker is what docker's commands come to.
+func (c *inspection) refusedByDocker(out *Container, o *outlook, r *refusal) {
+	if !r.daemon {
+		out.Headline = "the runtime's signals are denied, dockerd's own SIGKILL is not: " + r.by
+	}
+	out.Stop = c.refusedStop(o, r)
+	out.Kill = c.refusedEnd(r, "Cannot kill container: %s: %s")
+	out.Kill.Signal = "SIGKILL"
+	if out.Rm != nil {
+		out.Rm = c.refusedEnd(r, "Could not kill running container %s, cannot remove - %s")
 	}
 }
 

@@ -195,7 +195,7 @@ func (c *inspection) removalHangs(out *Container) bool {
 	if len(hangs) == 0 {
 		return false
 	}
-	why := daemonStuck(in, c.ownHang(hangs), d)
+	why := daemonStuck(c.host.Engine, in, c.ownHang(hangs), d)
 	out.Headline, out.Confidence = "it is being removed, and "+why.headline, why.conf
 	f := why.finding
 	f.Evidence = append([]Evidence{{Source: "docker inspect", Field: "State.Status", Value: out.Status,
@@ -228,7 +228,7 @@ func (c *inspection) endedAndLocked() *cause {
 	if len(hangs) == 0 {
 		return nil
 	}
-	out := daemonStuck(in, c.ownHang(hangs), d).shows(c.lockFact()...)
+	out := daemonStuck(c.host.Engine, in, c.ownHang(hangs), d).shows(c.lockFact()...)
 	out.headline = "it has ended, and docker's commands for it hang: " + out.headline
 	return out
 }

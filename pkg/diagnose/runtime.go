@@ -49,7 +49,7 @@ func (c *inspection) runtimeWaits(p *evidence.Process) *cause {
 	}
 	return newCause("WS319", LayerShim, endsNever, conf, who+" does not end").
 		shows(since).shows(c.lockFact()...).
-		fix(Fix{When: FixNow, Text: "end it: " + afterwards, Command: fmt.Sprintf("sudo kill -KILL %d", p.PID), Risk: text(lost)})
+		fix(Fix{When: FixNow, Text: "end it: " + afterwards(c.host.Engine), Command: fmt.Sprintf("sudo kill -KILL %d", p.PID), Risk: text(lost)})
 }
 
 // runtimeStuck: the shim, or the runtime that it has started and waits for, hangs
@@ -73,7 +73,7 @@ func (c *inspection) runtimeStuck(in *inspection, h *hang, shim *evidence.Part) 
 	if code == "WS322" {
 		out.headline = "stuck in its start: " + out.headline
 	}
-	out.finding.Summary = out.headline + "; " + afterwards
+	out.finding.Summary = out.headline + "; " + afterwards(c.host.Engine)
 	out.finding.PID, out.finding.TID = h.p.PID, f.TID
 	return out.shows(f.Evidence...).shows(c.birthFacts()...).shows(c.lockFact()...).fix(f.Fixes...)
 }

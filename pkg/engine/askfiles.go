@@ -41,6 +41,9 @@ func (e *Engine) fileOf(ctx context.Context, id string) *evidence.Container {
 		return nil
 	}
 	c, err := beside.Within(ctx, func() *evidence.Container {
+		if h.podman {
+			return h.podmanFile(ctx, e.opt.ProcRoot, id)
+		}
 		for _, dir := range h.containerDirs() {
 			if f, err := h.readContainer(dir, id); err == nil {
 				return f.container

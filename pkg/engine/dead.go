@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// unitDirs are where systemd finds docker.service, the one that wins first.
+// unitDirs are where systemd finds its units, the one that wins first.
 var unitDirs = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 
 const dockerUnit = "docker.service"
 
-// unitCommand is the command line by which systemd would start the packaged
-// dockerd, nil where there is no unit. Of an engine that does not run it is all
+// unitCommand is the command line by which systemd would start a packaged
+// engine, nil where there is no such unit. Of an engine that does not run it is all
 // that is left of its flags.
-func unitCommand(dirs []string) []string {
+func unitCommand(dirs []string, unit string) []string {
 	var text strings.Builder
 	for _, dir := range dirs {
-		if b, err := os.ReadFile(filepath.Join(dir, dockerUnit)); err == nil {
+		if b, err := os.ReadFile(filepath.Join(dir, unit)); err == nil {
 			text.Write(b)
 			text.WriteByte('\n')
 			break
@@ -27,7 +27,7 @@ func unitCommand(dirs []string) []string {
 	// Drop-ins of all directories count, in the order of their names.
 	dropIns := map[string]string{}
 	for _, dir := range slices.Backward(dirs) {
-		files, _ := filepath.Glob(filepath.Join(dir, dockerUnit+".d", "*.conf"))
+		files, _ := filepath.Glob(filepath.Join(dir, unit+".d", "*.conf"))
 		for _, f := range files {
 			dropIns[filepath.Base(f)] = f
 		}
@@ -78,7 +78,12 @@ func (h *home) learnFromShims(proc string) {
 	self, _ := os.Readlink(filepath.Join(proc, "self"))
 	pid, _ := number(self)
 	inside := groupsAround(proc, pid)
-	for _, s := range shims(proc, scanProcesses(proc)) {
+	keepers := shims(proc, scanProcesses(proc))
+	if h.podman {
+		h.learnFromConmons(keepers, &inside, proc)
+		return
+	}
+	for _, s := range keepers {
 		if s.owner != "" || !filepath.IsAbs(s.address) || !h.keeps(s.id) || !genuine(proc, s, &inside) {
 			continue
 		}

@@ -34,16 +34,16 @@ func TestUnitCommand(t *testing.T) {
 		}
 	}
 	dirs := []string{etc, lib}
-	if got := unitCommand(dirs); got != nil {
+	if got := unitCommand(dirs, dockerUnit); got != nil {
 		t.Errorf("no unit: %q", got)
 	}
 	write(lib, "docker.service", "ExecStart=/usr/bin/dockerd --data-root /one\n")
-	if got := flagValue(unitCommand(dirs), "data-root"); got != "/one" {
+	if got := flagValue(unitCommand(dirs, dockerUnit), "data-root"); got != "/one" {
 		t.Errorf("the package's: %q", got)
 	}
 	write(lib, "docker.service.d/10.conf", "ExecStart=\nExecStart=/usr/bin/dockerd --data-root /two\n")
 	write(etc, "docker.service.d/10.conf", "ExecStart=\nExecStart=/usr/bin/dockerd --data-root /three\n")
-	if got := flagValue(unitCommand(dirs), "data-root"); got != "/three" {
+	if got := flagValue(unitCommand(dirs, dockerUnit), "data-root"); got != "/three" {
 		t.Errorf("with drop-ins: %q", got)
 	}
 }

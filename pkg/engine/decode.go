@@ -184,7 +184,12 @@ func (f *configDoc) fill(c *evidence.Container) {
 	c.StopSignal, c.StopTimeout = clip(f.StopSignal, 64), f.StopTimeout.value
 	c.Entrypoint, c.Cmd = clipAll(f.Entrypoint), clipAll(f.Cmd)
 	c.Project, c.Service = clip(f.Labels[labelProject], maxText), clip(f.Labels[labelService], maxText)
-	for _, pair := range f.Env {
+	keepEnv(c, f.Env)
+}
+
+// keepEnv takes the few variables that rules use.
+func keepEnv(c *evidence.Container, env []string) {
+	for _, pair := range env {
 		name, value, _ := strings.Cut(pair, "=")
 		if !slices.Contains(evidence.KeptEnv, name) {
 			continue

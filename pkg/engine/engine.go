@@ -109,17 +109,26 @@ func Open(_ context.Context, o Options) (*Engine, error) {
 // trouble are known after Resolve.
 func (e *Engine) Describe() evidence.Engine {
 	name, version := e.conn.server()
-	if name == "" {
-		name = "docker"
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	switch {
+	case name != "":
+	case e.known != nil && e.known.podman, isPodmanSocket(e.socket()):
+		name = "podman"
+	default:
+		name = "docker"
+	}
 	d := evidence.Engine{
 		Name: name, Version: version, APIVersion: e.api.version(), Endpoint: e.at.host,
 		DefaultStopTimeout: e.stop, Trouble: e.trouble,
 	}
 	if h := e.known; h != nil {
-		d.LiveRestore, d.UsersRemapped, d.Rootless = &h.liveRestore, h.remapped, h.rootless
+		d.UsersRemapped, d.Rootless = h.remapped, h.rootless
+		if h.podman {
+			d.DataRoot, d.ExecRoot = h.data, h.exec
+		} else {
+			d.LiveRestore = &h.liveRestore
+		}
 	}
 	return d
 }

@@ -28,6 +28,8 @@ func (h *home) containerDirs() []string {
 	switch {
 	case h.data == "":
 		return nil
+	case h.podman:
+		return h.podmanDirs()
 	case !h.remapped:
 		return []string{filepath.Join(h.data, "containers")}
 	}
@@ -77,7 +79,7 @@ func (h *home) readContainer(dir, id string) (filedContainer, error) {
 }
 
 // list reads all containers from the files.
-func (h *home) list(ctx context.Context) ([]listed, error) {
+func (h *home) list(ctx context.Context, proc string) ([]listed, error) {
 	if h.data == "" {
 		return nil, errNoHome
 	}
@@ -86,7 +88,7 @@ func (h *home) list(ctx context.Context) ([]listed, error) {
 		err  error
 	}
 	r, err := beside.Within(ctx, func() result {
-		list, err := h.readAll(ctx)
+		list, err := h.readAll(ctx, proc)
 		return result{list, err}
 	})
 	if err != nil {
@@ -98,7 +100,10 @@ func (h *home) list(ctx context.Context) ([]listed, error) {
 // maxContainers bounds the directories that are looked at.
 const maxContainers = 20000
 
-func (h *home) readAll(ctx context.Context) ([]listed, error) {
+func (h *home) readAll(ctx context.Context, proc string) ([]listed, error) {
+	if h.podman {
+		return h.readPodman(ctx, proc)
+	}
 	var out []listed
 	var firstErr error
 	for _, dir := range h.containerDirs() {
@@ -144,8 +149,11 @@ func (h *home) keeps(id string) bool {
 // record finds the runtime's state of a container. The directory is named for
 // the runtime (runtime-runc, runtime-crun, ...) and the containerd namespace.
 func (h *home) record(id string) runtimeState {
-	if !isID(id) || h.exec == "" {
+	switch {
+	case !isID(id) || h.exec == "":
 		return runtimeState{}
+	case h.podman:
+		return h.podmanRecord(id)
 	}
 	if s, ok := h.readState(filepath.Join(h.exec, "runtime-runc", h.namespace, id)); ok {
 		return s
@@ -185,7 +193,7 @@ func parseState(b []byte) (runtimeState, bool) {
 // stateDirs are EXEC/runtime-NAME/NAMESPACE. With remapped users the namespace
 // has the mapping in its name: moby-100000.100000.
 func (h *home) stateDirs() []string {
-	if h.exec == "" {
+	if h.exec == "" || h.podman {
 		return nil
 	}
 	var dirs []string
@@ -202,7 +210,7 @@ func (h *home) stateDirs() []string {
 // bundleDirs are where containerd keeps the bundles of this engine's containers:
 // a containerd that dockerd started, or the system's.
 func (h *home) bundleDirs() []string {
-	if h.exec == "" {
+	if h.exec == "" || h.podman {
 		return nil
 	}
 	const tasks = "io.containerd.runtime.v2.task"

@@ -84,7 +84,7 @@ func TestReadAll(t *testing.T) {
 	if err := unix.Mkfifo(filepath.Join(dir, id("e5"), "config.v2.json"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	list, err := h.list(t.Context())
+	list, err := h.list(t.Context(), "/proc")
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%d containers, %v", len(list), err)
 	}
@@ -95,10 +95,10 @@ func TestReadAll(t *testing.T) {
 	if b.id != id("b2") || b.known.PID != 7 || b.known.PidMode != "" {
 		t.Errorf("%+v, %+v", b, b.known)
 	}
-	if _, err := (&home{data: "/nonexistent"}).list(t.Context()); !errors.Is(err, os.ErrNotExist) {
+	if _, err := (&home{data: "/nonexistent"}).list(t.Context(), "/proc"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no such directory: %v", err)
 	}
-	if _, err := (&home{}).list(t.Context()); !errors.Is(err, errNoHome) {
+	if _, err := (&home{}).list(t.Context(), "/proc"); !errors.Is(err, errNoHome) {
 		t.Errorf("no directory known: %v", err)
 	}
 }
@@ -107,7 +107,7 @@ func TestRemappedDirs(t *testing.T) {
 	h := &home{data: t.TempDir(), remapped: true}
 	putContainer(t, filepath.Join(h.data, "100000.100000/containers"), id("a1"))
 	putContainer(t, filepath.Join(h.data, "containers"), id("b2")) // of the time before
-	list, err := h.list(t.Context())
+	list, err := h.list(t.Context(), "/proc")
 	if err != nil || len(list) != 1 || list[0].id != id("a1") {
 		t.Errorf("%v, %v", list, err)
 	}

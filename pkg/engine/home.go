@@ -21,9 +21,10 @@ type home struct {
 	// below exec: moby, or moby-100000.100000 with remapped users.
 	namespace string
 	remapped  bool // --userns-remap: data has a directory for each mapping
-	// podman: data is its graph root, exec its run root; only the search for
-	// orphans reads them.
-	podman bool
+	// podman: data is its graph root, exec its run root; runtimes is where runc and
+	// crun keep their state.
+	podman   bool
+	runtimes string
 	// stopTimeout is default-stop-timeout; nil: not set.
 	stopTimeout *int
 	// containerd is the socket that dockerd was told to use; "": it takes the
@@ -131,6 +132,7 @@ func (e *Engine) orderedHome(h *home) *home {
 	if e.opt.ExecRoot != "" {
 		h.exec = e.opt.ExecRoot
 	}
+	h.namedPodman()
 	return h
 }
 
@@ -141,10 +143,12 @@ func (e *Engine) engineHome(trouble string, how effort) *home {
 	if pid := e.enginePID(how); pid != 0 {
 		return homeOfProcess(e.opt.ProcRoot, pid)
 	}
-	dead := trouble == troubleRefused || trouble == troubleGone
-	if dead && isDefaultSocket(e.at.socket) {
+	switch dead := trouble == troubleRefused || trouble == troubleGone; {
+	case dead && isPodmanSocket(e.socket()):
+		return e.deadPodman()
+	case dead && isDefaultSocket(e.at.socket):
 		h := &home{}
-		h.configure(unitCommand(unitDirs), defaultConfigFile, "/var/lib/docker", "/var/run/docker")
+		h.configure(unitCommand(unitDirs, dockerUnit), defaultConfigFile, "/var/lib/docker", "/var/run/docker")
 		return h
 	}
 	return nil

@@ -51,6 +51,9 @@ func (e *Engine) examineOne(ctx context.Context, c chosen, hung *atomic.Int64) *
 	switch {
 	case c.known != nil:
 		t.Container = c.known
+		if e.fromPodman() {
+			t.Gaps = append(t.Gaps, podmanGap)
+		}
 	case hung.Load() >= inspectors:
 		t.Container = e.withoutInspect(ctx, c, context.DeadlineExceeded, t)
 	default:
@@ -131,6 +134,9 @@ func (e *Engine) withoutInspect(ctx context.Context, c chosen, cause error, t *e
 		filed.Status = container.Status
 		container = filed
 		matters = "whether the configuration, which was read from the engine's files, is current"
+		if e.fromPodman() {
+			t.Gaps = append(t.Gaps, podmanGap)
+		}
 	}
 	container.InspectTrouble = trouble
 	fromList(container, c.listed)

@@ -73,10 +73,7 @@ func (e *Engine) ownList(ctx context.Context) (*home, []listed, error) {
 	}
 	look, cancel := context.WithTimeout(ctx, filesDeadline)
 	defer cancel()
-	h, err := beside.Within(look, e.podmanHome)
-	if err == nil && h == nil {
-		h, err = e.homeOf(look, thorough)
-	}
+	h, err := e.homeOf(look, thorough)
 	if err != nil {
 		why := "where it keeps its files is not known; give --data-root and --exec-root"
 		if os.Geteuid() != 0 {
@@ -176,7 +173,7 @@ func (s *survey) emptyGroups() []string {
 // relist asks once more which containers there are, the way that answered before.
 func (e *Engine) relist(ctx context.Context, h *home) ([]listed, error) {
 	if e.Describe().Trouble != "" {
-		return h.list(ctx)
+		return h.list(ctx, e.opt.ProcRoot)
 	}
 	return e.asked(ctx, func(ctx context.Context) ([]listed, error) { return e.api.list(ctx, false) })
 }

@@ -2,14 +2,12 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/prometheus/procfs"
-	"golang.org/x/sys/unix"
 
 	"github.com/whystuck/whystuck/pkg/beside"
 )
@@ -27,12 +25,17 @@ type mountProof struct {
 type mountProofs struct {
 	proc   string
 	fs     procfs.FS
-	roots  []string // spellings of the engine's data root
-	dev    string   // of the file system below it, major:minor; "": not known
-	host   string   // our own mount namespace, and the engine's
+	roots  []engineRoot
+	host   string // our own mount namespace, and the engine's
 	engine string
 	known  map[string]mountProof
 	gaveUp bool
+}
+
+// engineRoot is a directory in which the engine keeps its containers' files.
+type engineRoot struct {
+	path string
+	dev  string // of the file system below it, major:minor; "": not known
 }
 
 // mountPatience is for one table. A thousand mounts take some 2 ms.
@@ -51,20 +54,22 @@ func newMountProofs(proc string, h *home) *mountProofs {
 	if h.data == "" {
 		return m
 	}
-	m.roots = []string{h.data}
-	if h.podman {
-		m.roots = append(m.roots, h.exec)
-	}
-	if h.fs.root == nil {
-		if real, err := filepath.EvalSymlinks(h.data); err == nil && real != h.data {
-			m.roots = append(m.roots, real)
-		}
-		var st unix.Stat_t
-		if unix.Stat(h.data, &st) == nil {
-			m.dev = deviceText(st.Dev)
-		}
+	m.addRoot(h, h.data)
+	if h.podman && h.exec != "" {
+		m.addRoot(h, h.exec)
 	}
 	return m
+}
+
+func (m *mountProofs) addRoot(h *home, path string) {
+	dev := h.fs.device(path)
+	m.roots = append(m.roots, engineRoot{path, dev})
+	if h.fs.root != nil {
+		return
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
+		m.roots = append(m.roots, engineRoot{real, dev})
+	}
 }
 
 // of is the proof for a process, the zero value for one that lives in the host's
@@ -129,7 +134,7 @@ func (m *mountProofs) judge(table []*procfs.MountInfo) mountProof {
 				continue
 			}
 			out.id = id
-			if mount.MajorMinorVer == m.dev && m.endsIn(root) {
+			if m.owns(mount.MajorMinorVer, root) {
 				out.path, out.ours = mount.Root, true
 			} else if out.path == "" {
 				out.path = mount.Root
@@ -166,24 +171,20 @@ func ownFileOf(root string) (id, data string) {
 // below reports whether a path lies in the engine's data root.
 func (m *mountProofs) below(path string) bool {
 	for _, r := range m.roots {
-		if strings.HasPrefix(path, r+"/") {
+		if strings.HasPrefix(path, r.path+"/") {
 			return true
 		}
 	}
 	return false
 }
 
-// endsIn reports whether a directory, named from the root of its file system, is
-// the data root, named from ours.
-func (m *mountProofs) endsIn(dir string) bool {
+// owns reports whether a directory, named from the root of its file system, is a
+// root of the engine's, named from ours.
+func (m *mountProofs) owns(dev, dir string) bool {
 	for _, r := range m.roots {
-		if strings.HasSuffix(r, dir) {
+		if r.dev == dev && strings.HasSuffix(r.path, dir) {
 			return true
 		}
 	}
 	return false
-}
-
-func deviceText(dev uint64) string {
-	return fmt.Sprintf("%d:%d", unix.Major(dev), unix.Minor(dev))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -78,7 +77,7 @@ func (e *Engine) madeMeanwhile(ctx context.Context, asked, id string) *evidence.
 func (e *Engine) otherEngines(h *home, procs processes) []*home {
 	var others []*home
 	for _, p := range procs {
-		if !strings.HasPrefix(p.comm, "dockerd") || h != nil && h.pid == p.pid {
+		if !engineComm(p.comm) || h != nil && h.pid == p.pid {
 			continue
 		}
 		other := homeOfProcess(e.opt.ProcRoot, p.pid)
@@ -94,11 +93,13 @@ func (e *Engine) otherEngines(h *home, procs processes) []*home {
 // forgotten, only asked for at the wrong door.
 func knownTo(engines []*home, id string) string {
 	for _, h := range engines {
-		for _, dir := range h.containerDirs() {
-			if h.fs.exists(filepath.Join(dir, id)) {
-				return fmt.Sprintf("another Docker engine (PID %d)", h.pid)
-			}
+		if !h.keeps(id) {
+			continue
 		}
+		if h.podman {
+			return fmt.Sprintf("another Podman (PID %d)", h.pid)
+		}
+		return fmt.Sprintf("another Docker engine (PID %d)", h.pid)
 	}
 	return ""
 }

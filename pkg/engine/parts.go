@@ -20,8 +20,9 @@ import (
 // partsCall bounds the look for dockerd and containerd.
 const partsCall = 500 * time.Millisecond
 
-// Parts finds dockerd and its containerd. It is empty for an engine that is not
-// on this host, for Podman, and where it is not proven whose processes they are.
+// Parts finds dockerd and its containerd, or Podman's service. It is empty for an
+// engine that is not on this host, and where it is not proven whose processes they
+// are.
 func (e *Engine) Parts(ctx context.Context) []evidence.Part {
 	ctx, cancel := context.WithTimeout(ctx, partsCall)
 	defer cancel()
@@ -73,6 +74,9 @@ func (h *home) containerdPart(proc string) (evidence.Part, bool) {
 }
 
 func (h *home) containerdSockets() []string {
+	if h.podman {
+		return nil
+	}
 	if h.containerd != "" {
 		return []string{h.containerd}
 	}

@@ -3,34 +3,119 @@ package engine
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
-// podmanHome says where the Podman behind the socket keeps its containers: data
-// is its graph root, exec its run root. nil where it is not Podman, not on this
-// host, or a user's own, which keeps them elsewhere.
-func (e *Engine) podmanHome() *home {
-	pid := e.enginePID(thorough)
-	if pid == 0 || !strings.HasPrefix(commOf(e.opt.ProcRoot, pid), "podman") || !ownedByRoot(e.opt.ProcRoot, pid) {
+// Podman keeps nothing in memory: its service may end at any time, and every
+// podman command works without it. All of it lies below two directories, its graph
+// root and its run root, which take the places of dockerd's data and exec root.
+
+// podmanConfigs are where root's Podman finds its storage.conf, the one that wins
+// first.
+var podmanConfigs = []string{"/etc/containers/storage.conf", "/usr/share/containers/storage.conf"}
+
+// podmanUser is whose Podman it is, and what the surroundings say of its
+// directories.
+type podmanUser struct {
+	uid    int
+	home   string
+	conf   string // CONTAINERS_STORAGE_CONF
+	config string // XDG_CONFIG_HOME, or what takes its place
+	data   string // XDG_DATA_HOME
+	run    string // XDG_RUNTIME_DIR
+}
+
+// userOf reads a user's surroundings. Root's Podman goes by none of the XDG
+// variables.
+func userOf(uid int, env map[string]string) podmanUser {
+	u := podmanUser{uid: uid, home: env["HOME"], conf: env["CONTAINERS_STORAGE_CONF"], run: "/run"}
+	if uid == 0 {
+		return u
+	}
+	below := func(variable, fallback string) string {
+		if env[variable] != "" || u.home == "" {
+			return env[variable]
+		}
+		return filepath.Join(u.home, fallback)
+	}
+	u.config, u.data = below("XDG_CONFIG_HOME", ".config"), below("XDG_DATA_HOME", ".local/share")
+	u.run = firstOf(env["XDG_RUNTIME_DIR"], filepath.Join("/run/user", strconv.Itoa(uid)))
+	return u
+}
+
+// podmanOf is where a running Podman keeps its containers, nil for what cannot be
+// read.
+func podmanOf(proc string, pid int) *home {
+	argv := commandLine(proc, pid)
+	if argv == nil {
 		return nil
 	}
-	b, err := os.ReadFile(procPath(e.opt.ProcRoot, pid, "cmdline"))
-	if err != nil || len(b) == 0 {
+	h := &home{pid: pid}
+	var err error
+	if h.fs, err = treeOf(proc, pid); err != nil {
 		return nil
 	}
-	argv := strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
-	h := &home{pid: pid, podman: true}
-	if h.fs, err = treeOf(e.opt.ProcRoot, pid); err != nil {
-		return nil
-	}
-	graph, run := "/var/lib/containers/storage", "/run/containers/storage"
-	if conf, err := h.fs.read("/etc/containers/storage.conf", maxConfig); err == nil {
-		graph = firstOf(tomlValue(string(conf), "graphroot"), graph)
-		run = firstOf(tomlValue(string(conf), "runroot"), run)
-	}
-	h.data = absolute(e.opt.DataRoot, flagValue(argv, "root"), graph)
-	h.exec = absolute(e.opt.ExecRoot, flagValue(argv, "runroot"), run)
+	h.configurePodman(argv, userOf(ownerOf(proc, pid), environOf(proc, pid)))
 	return h
+}
+
+// configurePodman finds the directories as Podman does: its flags, then
+// storage.conf, then the usual places (containers/storage, types/options.go).
+func (h *home) configurePodman(argv []string, u podmanUser) {
+	h.podman, h.rootless, h.runtimes = true, u.uid != 0, u.run
+	graph, run := "/var/lib/containers/storage", "/run/containers/storage"
+	confs := podmanConfigs
+	if h.rootless {
+		graph, run = "", filepath.Join(u.run, "containers")
+		if u.data != "" {
+			graph = filepath.Join(u.data, "containers/storage")
+		}
+		confs = nil
+		if u.config != "" {
+			confs = []string{filepath.Join(u.config, "containers/storage.conf")}
+		}
+		if path := h.rootlessPath(u); path != "" {
+			graph = path
+		}
+	}
+	if u.conf != "" {
+		confs = []string{u.conf}
+	}
+	conf := h.firstConf(confs)
+	h.data = absolute(flagValue(argv, "root"), tomlValue(conf, "graphroot"), graph)
+	h.exec = absolute(flagValue(argv, "runroot"), tomlValue(conf, "runroot"), run)
+}
+
+// rootlessPath is what the administrator's storage.conf says for all users; "":
+// nothing, or something that only Podman itself can expand.
+func (h *home) rootlessPath(u podmanUser) string {
+	path := tomlValue(h.firstConf(podmanConfigs), "rootless_storage_path")
+	known := true
+	path = os.Expand(path, func(name string) string {
+		switch name {
+		case "HOME":
+			known = known && u.home != ""
+			return u.home
+		case "UID":
+			return strconv.Itoa(u.uid)
+		}
+		known = false
+		return ""
+	})
+	if !known {
+		return ""
+	}
+	return path
+}
+
+func (h *home) firstConf(files []string) string {
+	for _, f := range files {
+		if b, err := h.fs.read(f, maxConfig); err == nil {
+			return string(b)
+		}
+	}
+	return ""
 }
 
 // tomlValue finds `key = "value"` in a file that has the key once, "" where it has
@@ -38,9 +123,14 @@ func (e *Engine) podmanHome() *home {
 func tomlValue(text, key string) string {
 	for line := range strings.Lines(text) {
 		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
-		if ok && strings.TrimSpace(name) == key {
-			return strings.Trim(strings.TrimSpace(value), `"`)
+		if !ok || strings.TrimSpace(name) != key {
+			continue
 		}
+		if _, value, ok = strings.Cut(value, `"`); !ok {
+			return ""
+		}
+		value, _, _ = strings.Cut(value, `"`) // a remark may follow
+		return value
 	}
 	return ""
 }
@@ -49,7 +139,7 @@ func tomlValue(text, key string) string {
 // bundle: GRAPHROOT/overlay-containers/ID/userdata.
 func (h *home) ownsConmon(bundle string) answer {
 	switch {
-	case h == nil || !h.podman || bundle == "":
+	case h == nil || !h.podman || h.data == "" || bundle == "":
 		return unknown
 	case strings.HasPrefix(bundle, filepath.Clean(h.data)+"/"):
 		return yes

@@ -51,6 +51,10 @@ func (e *Engine) Resolve(ctx context.Context, q Query) ([]evidence.Target, []evi
 		if list, err = e.listFiles(ctx, err); err != nil {
 			return nil, nil, err
 		}
+		if (q.Project != "" || q.Service != "") && e.fromPodman() {
+			return nil, nil, &Error{ExitCode: ExitNoEngine, Message: fmt.Sprintf(
+				"Podman's service at %s does not answer, and which containers are of a project stands in its database alone: name them, or give --all", e.at.host)}
+		}
 	}
 	s := pick(list, q)
 	targets, gone := e.examine(ctx, s.found, len(q.Names) > 0)
@@ -169,7 +173,7 @@ func (e *Engine) listFiles(ctx context.Context, cause error) ([]listed, error) {
 		}
 		return nil, e.unreachable(cause, why)
 	}
-	list, err := home.list(ctx)
+	list, err := home.list(ctx, e.opt.ProcRoot)
 	if err != nil {
 		return nil, e.unreachable(cause, err.Error())
 	}
@@ -202,6 +206,9 @@ func (e *Engine) unreachable(cause error, files string) *Error {
 		text = e.refusal(where, cause)
 	default:
 		text = fmt.Sprintf("the engine at %s gives no usable answer: %s", where, oneLine(cause.Error()))
+	}
+	if trouble := e.Describe().Trouble; e.at.from == "" && (trouble == troubleGone || trouble == troubleRefused) {
+		text += e.podmanHint()
 	}
 	if files != "" {
 		text += " (the engine's files: " + oneLine(files) + ")"

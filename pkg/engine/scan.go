@@ -146,7 +146,7 @@ type shim struct {
 	// address is its containerd's socket; action is what a helper was started for:
 	// start or delete.
 	address, action string
-	bundle          string // of a conmon
+	bundle, pidFile string // of a conmon
 }
 
 func shims(proc string, procs processes) []shim {
@@ -191,7 +191,7 @@ func parseShim(p process, argv []string) (shim, bool) {
 		s.action = last
 	}
 	if p.comm == "conmon" {
-		s.id, s.owner, s.bundle = after("-c"), "Podman or CRI-O", after("-b")
+		s.id, s.owner, s.bundle, s.pidFile = after("-c"), "Podman or CRI-O", after("-b"), after("-p")
 	} else if ns := after("-namespace"); ns != defaultNamespace && !strings.HasPrefix(ns, defaultNamespace+"-") {
 		s.owner = "containerd (namespace " + strconv.Quote(clip(ns, 64)) + ")"
 	}

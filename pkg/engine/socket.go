@@ -53,7 +53,10 @@ func isEngine(proc string, pid int) bool {
 }
 
 // engineComm reports whether a process's name is that of an engine.
-func engineComm(comm string) bool { return comm == "podman" || strings.HasPrefix(comm, "dockerd") }
+func engineComm(comm string) bool { return comm == podmanComm || strings.HasPrefix(comm, "dockerd") }
+
+// podmanComm is the name of every podman command, the service's too.
+const podmanComm = "podman"
 
 func commOf(proc string, pid int) string {
 	b, _ := os.ReadFile(procPath(proc, pid, "comm"))
@@ -142,25 +145,46 @@ func holdsSocket(proc string, pid int, inode string) bool {
 	return false
 }
 
-// homeOfProcess says where a running dockerd keeps its files; nil for Podman,
-// whose files are of another kind, and for what cannot be read.
+// homeOfProcess says where a running engine keeps its files; nil for what cannot
+// be read.
 func homeOfProcess(proc string, pid int) *home {
-	if strings.HasPrefix(commOf(proc, pid), "podman") {
+	if commOf(proc, pid) == podmanComm {
+		return podmanOf(proc, pid)
+	}
+	argv := commandLine(proc, pid)
+	if argv == nil {
 		return nil
 	}
+	h := &home{pid: pid}
+	var err error
+	if h.fs, err = treeOf(proc, pid); err != nil {
+		return nil
+	}
+	config, data, exec := defaultsOf(proc, pid)
+	h.configure(argv, config, data, exec)
+	h.rootless = ownerOf(proc, pid) != 0
+	return h
+}
+
+// commandLine is nil where it cannot be read.
+func commandLine(proc string, pid int) []string {
 	b, err := os.ReadFile(procPath(proc, pid, "cmdline"))
 	if err != nil || len(b) == 0 {
 		return nil
 	}
-	h := &home{pid: pid}
-	if h.fs, err = treeOf(proc, pid); err != nil {
-		return nil
+	return strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+}
+
+// environOf is empty where it cannot be read.
+func environOf(proc string, pid int) map[string]string {
+	b, _ := os.ReadFile(procPath(proc, pid, "environ"))
+	env := map[string]string{}
+	for pair := range strings.SplitSeq(string(b), "\x00") {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			env[name] = value
+		}
 	}
-	argv := strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
-	config, data, exec := defaultsOf(proc, pid)
-	h.configure(argv, config, data, exec)
-	h.rootless = !ownedByRoot(proc, pid)
-	return h
+	return env
 }
 
 // treeOf is the file system as a process sees it: our own where both share the
@@ -184,30 +208,29 @@ func treeOf(proc string, pid int) (tree, error) {
 	return tree{root: f}, nil
 }
 
-// ownedByRoot reports whether a process is root's; also where that is not known.
-func ownedByRoot(proc string, pid int) bool {
-	st, err := os.Stat(procPath(proc, pid, "."))
+// ownerOf is the user of a process, 0 also where that is not known.
+func ownerOf(proc string, pid int) int { return fileOwner(procPath(proc, pid, ".")) }
+
+// fileOwner is 0 also where it is not known.
+func fileOwner(path string) int {
+	st, err := os.Stat(path)
 	if err != nil {
-		return true
+		return 0
 	}
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	return !ok || sys.Uid == 0
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		return int(sys.Uid)
+	}
+	return 0
 }
 
 // defaultsOf are the configuration file, data root and exec root of a dockerd
 // without flags. A rootless one goes by the user's directories.
 func defaultsOf(proc string, pid int) (config, data, exec string) {
 	config, data, exec = defaultConfigFile, "/var/lib/docker", "/var/run/docker"
-	if ownedByRoot(proc, pid) {
+	if ownerOf(proc, pid) == 0 {
 		return config, data, exec
 	}
-	b, _ := os.ReadFile(procPath(proc, pid, "environ"))
-	env := map[string]string{}
-	for pair := range strings.SplitSeq(string(b), "\x00") {
-		if name, value, ok := strings.Cut(pair, "="); ok {
-			env[name] = value
-		}
-	}
+	env := environOf(proc, pid)
 	below := func(dir, fallback, sub string) string {
 		if dir == "" && env["HOME"] != "" {
 			dir = filepath.Join(env["HOME"], fallback)

@@ -118,7 +118,7 @@ func (s *survey) lookAtShims() {
 		r := s.at(sh.id)
 		p, _ := s.procs.get(sh.pid)
 		r.places = append(r.places, evidence.Remain{Kind: "shim", PID: sh.pid, StartTicks: p.start})
-		r.members = append(r.members, s.procs.children(sh.pid)...)
+		r.members = append(r.members, s.kept(sh)...)
 		switch whose := s.h.ownsContainerd(sh.address); {
 		case s.h.ownsConmon(sh.bundle) == yes:
 			r.ours = true
@@ -132,8 +132,17 @@ func (s *survey) lookAtShims() {
 	}
 }
 
+// kept are the processes of the container below its shim. Below a conmon podman
+// itself may be at work, to book the end.
+func (s *survey) kept(sh shim) []int {
+	return slices.DeleteFunc(s.procs.children(sh.pid), func(pid int) bool {
+		p, _ := s.procs.get(pid)
+		return sh.bundle != "" && p.comm == podmanComm && !isNamespaceInit(s.e.opt.ProcRoot, pid)
+	})
+}
+
 func (s *survey) lookAtRuntime() {
-	if s.h == nil || s.h.podman { // one directory of the runtime for all Podmans
+	if s.h == nil { // Podmans share one directory of the runtime: its records prove nothing
 		return
 	}
 	for _, dir := range s.h.stateOf() {

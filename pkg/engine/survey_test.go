@@ -43,7 +43,7 @@ func TestOwnsContainerd(t *testing.T) {
 
 // What a process has mounted says whose it is, and copies of it elsewhere do not.
 func TestMountProof(t *testing.T) {
-	m := &mountProofs{roots: []string{"/var/lib/docker", "/data/docker"}, dev: "8:1"}
+	m := &mountProofs{roots: []engineRoot{{"/var/lib/docker", "8:1"}, {"/data/docker", "8:1"}}}
 	file := id("aa")
 	overlay := func(point, upper string) *procfs.MountInfo {
 		return &procfs.MountInfo{MountPoint: point, FSType: "overlay", SuperOptions: map[string]string{"upperdir": upper}}

@@ -76,3 +76,17 @@ func (t tree) exists(path string) bool {
 	_ = f.Close()
 	return true
 }
+
+// device is the file system that a directory lies on, major:minor; "": not known.
+func (t tree) device(dir string) string {
+	f, err := t.open(dir)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &st) != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
+}

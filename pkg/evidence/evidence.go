@@ -76,6 +76,10 @@ type Engine struct {
 	// UsersRemapped is --userns-remap; Rootless, that dockerd does not run as root.
 	UsersRemapped bool `json:"users_remapped,omitempty"`
 	Rootless      bool `json:"rootless,omitempty"`
+	// DataRoot and ExecRoot are Podman's graph root and run root, for the commands
+	// that work without its service. Removed by redaction.
+	DataRoot string `json:"data_root,omitempty"`
+	ExecRoot string `json:"exec_root,omitempty"`
 }
 
 // TargetError says why a named target could not be looked at.

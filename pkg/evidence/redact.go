@@ -15,6 +15,7 @@ func Redact(s *Snapshot) {
 	s.Redacted = true
 	if s.Host.Engine != nil {
 		s.Host.Engine.Endpoint = maskEndpoint(s.Host.Engine.Endpoint)
+		s.Host.Engine.DataRoot, s.Host.Engine.ExecRoot = "", ""
 		redactParts(s.Host.Engine.Parts)
 	}
 	if s.Leftovers != nil {

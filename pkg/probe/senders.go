@@ -42,6 +42,10 @@ func (p *Prober) Senders(ctx context.Context, t *evidence.Target, engine int) {
 			s.senders = append(s.senders, *d)
 			s.refusals = r.runtimeRefusals(ppid)
 		}
+		// Podman runs the runtime itself; conmon does not signal.
+		if d := r.sender(evidence.SenderRuntime, engine, "podman"); d != nil {
+			s.senders = append(s.senders, *d)
+		}
 		return s
 	})
 	t.Receiver, t.Senders, t.Refusals = got.receiver, got.senders, got.refusals

@@ -45,6 +45,9 @@ type Options struct {
 	WrapContainerd []string
 	// Podman runs Podman's service instead, which speaks Docker's API.
 	Podman bool
+	// Rootless runs that as the user nobody, who has no subordinate users: a
+	// container has this one alone.
+	Rootless bool
 }
 
 // process is a child that ends when this program does, even if that is killed.
@@ -80,6 +83,11 @@ func NewDaemonWith(ctx context.Context, dir string, opt Options) (*Daemon, error
 	// An own configuration: /etc/docker/daemon.json may contradict our flags.
 	if err := os.WriteFile(d.path("daemon.json"), []byte("{}"), 0o600); err != nil {
 		return nil, fmt.Errorf("preparing the engine's directory: %w", err)
+	}
+	if opt.Rootless {
+		if err := d.giveToNobody(); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	for _, driver := range []string{"", "vfs"} {
@@ -279,13 +287,28 @@ func (d *Daemon) path(name string) string { return filepath.Join(d.dir, name) }
 func (d *Daemon) containerdSocket() string { return d.path("containerd/containerd.sock") }
 
 // Host is the engine's address as DOCKER_HOST takes it.
-func (d *Daemon) Host() string { return "unix://" + d.path("docker.sock") }
+func (d *Daemon) Host() string {
+	if d.opt.Rootless {
+		return "unix://" + d.path("xdg/podman/podman.sock")
+	}
+	return "unix://" + d.path("docker.sock")
+}
 
 // DataRoot is the engine's --data-root.
-func (d *Daemon) DataRoot() string { return d.path("data") }
+func (d *Daemon) DataRoot() string {
+	if d.opt.Rootless {
+		return d.path("home/.local/share/containers/storage")
+	}
+	return d.path("data")
+}
 
 // ExecRoot is the engine's --exec-root.
-func (d *Daemon) ExecRoot() string { return d.path("exec") }
+func (d *Daemon) ExecRoot() string {
+	if d.opt.Rootless {
+		return d.path("xdg/containers")
+	}
+	return d.path("exec")
+}
 
 // PID is dockerd's.
 func (d *Daemon) PID() int { return d.dockerd.pid }

@@ -101,6 +101,9 @@ func (d *Daemon) left() []int {
 	for _, dir := range d.cgroups() {
 		pids = append(pids, MembersBelow(dir)...)
 	}
+	if pid := d.pausePID(); pid != 0 {
+		pids = append(pids, pid)
+	}
 	slices.Sort(pids)
 	return slices.Compact(pids)
 }

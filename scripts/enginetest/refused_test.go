@@ -40,14 +40,14 @@ func TestRefused(t *testing.T) {
 		t.Run("no-cap-kill", func(t *testing.T) {
 			t.Parallel()
 			d := engine(t, bed.Options{Wrap: dropKill})
-			l.deniedCommands(t, d, diagnose.Certain, "WS402")
+			l.deniedCommands(t, d, diagnose.Certain, "WS402", "lab", "exit")
 			l.allowedAsRoot(t, d)
 			l.startDenied(t, d)
 		})
 		t.Run("no-cap-kill-runtime", func(t *testing.T) {
 			t.Parallel()
 			d := engine(t, bed.Options{Containerd: true, WrapContainerd: dropKill})
-			l.deniedCommands(t, d, diagnose.Certain, "WS402")
+			l.deniedCommands(t, d, diagnose.Certain, "WS402", "lab", "exit")
 		})
 		// dockerd alone without it: the runtime's signals get through.
 		t.Run("no-cap-kill-dockerd", func(t *testing.T) {
@@ -84,8 +84,9 @@ func TestRefused(t *testing.T) {
 	fmt.Printf("%-20s %-44s %7s  %s\n%s\n", "scene", "whystuck", "answer", "docker", strings.Join(l.rows, "\n"))
 }
 
-// deniedCommands runs stop, kill and rm -f on containers of their own.
-func (l *lab) deniedCommands(t *testing.T, d *bed.Daemon, conf diagnose.Confidence, code string) {
+// deniedCommands runs stop, kill and rm -f on containers of their own, each of
+// another user than the engine's.
+func (l *lab) deniedCommands(t *testing.T, d *bed.Daemon, conf diagnose.Confidence, code string, run ...string) {
 	type try struct {
 		a   answer
 		c   *command
@@ -94,7 +95,7 @@ func (l *lab) deniedCommands(t *testing.T, d *bed.Daemon, conf diagnose.Confiden
 	var tries []try
 	for i, args := range [][]string{{"stop", "-t", "0"}, {"stop", "-t", "25"}, {"kill"}, {"rm", "-f"}} {
 		name := fmt.Sprintf("denied-%d", i)
-		pid := l.run(t, d, name, "--user", "1000", "lab", "exit")
+		pid := l.run(t, d, name, append([]string{"--user", "1000"}, run...)...)
 		// After the scene: the engine cannot end it, the test can.
 		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 		var flags []string

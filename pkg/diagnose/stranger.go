@@ -34,6 +34,9 @@ func (c *inspection) strangers() []stranger {
 		if parent != nil && parent.PIDNS == c.root.PIDNS || parent == nil && !p.Outside {
 			continue
 		}
+		if parent != nil && parent.Comm == "conmon" && !held(parent) {
+			continue // Podman's docker exec has a conmon of its own, which reaps
+		}
 		out = append(out, stranger{p, parent})
 	}
 	return out

@@ -27,6 +27,8 @@ func TestStranger(t *testing.T) {
 		{"has a handler for SIGCHLD", proc{call: "poll", cgt: []int{sigchld}}, Killed, SeverityInfo},
 		{"ignores SIGCHLD", proc{call: "poll", ign: []int{sigchld}}, Killed, SeverityInfo},
 		{"does something else", proc{call: "nanosleep"}, Killed, SeverityWarning},
+		{"a conmon", proc{call: "poll", change: func(p *evidence.Process) { p.Comm = "conmon" }}, Killed, ""},
+		{"a conmon, stopped", proc{change: func(p *evidence.Process) { stopped(p); p.Comm = "conmon" }}, Stuck, SeverityError},
 		{"stopped, and in the namespace", proc{ns: 9, change: stopped}, Killed, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

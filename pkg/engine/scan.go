@@ -144,7 +144,7 @@ type shim struct {
 	id    string
 	owner string // whose container, in words; "": dockerd's
 	// address is its containerd's socket; action is what a helper was started for:
-	// start or delete.
+	// start, delete or exec.
 	address, action string
 	bundle, pidFile string // of a conmon
 }
@@ -192,6 +192,9 @@ func parseShim(p process, argv []string) (shim, bool) {
 	}
 	if p.comm == "conmon" {
 		s.id, s.owner, s.bundle, s.pidFile = after("-c"), "Podman or CRI-O", after("-b"), after("-p")
+		if slices.Contains(argv, "-e") { // of a docker exec, for 5 minutes after its end
+			s.action = "exec"
+		}
 	} else if ns := after("-namespace"); ns != defaultNamespace && !strings.HasPrefix(ns, defaultNamespace+"-") {
 		s.owner = "containerd (namespace " + strconv.Quote(clip(ns, 64)) + ")"
 	}

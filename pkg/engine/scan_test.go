@@ -55,9 +55,13 @@ func TestParseShim(t *testing.T) {
 		"no id":       {"containerd-shim", []string{"s", "-namespace", "moby", "-id"}, false, ""},
 		"name as id":  {"containerd-shim", []string{"s", "-namespace", "default", "-id", "web"}, false, ""},
 		"podman":      {"conmon", []string{"/usr/bin/conmon", "--api-version", "1", "-c", full, "-u", full}, true, "Podman or CRI-O"},
+		"podman exec": {"conmon", []string{"/usr/bin/conmon", "-c", full, "-u", id("cd"), "-e", "--exec-attach"}, true, "Podman or CRI-O"},
 		"no argument": {"containerd-shim", []string{""}, false, ""},
 	} {
 		s, ok := parseShim(process{pid: 3, comm: c.comm}, c.argv)
+		if helper := s.action == "exec"; helper != (name == "podman exec") {
+			t.Errorf("%s: action %q", name, s.action)
+		}
 		if ok != c.ok || ok && (s.owner != c.owner || s.id != full || s.pid != 3) {
 			t.Errorf("%s: %+v, %v", name, s, ok)
 		}

@@ -92,7 +92,7 @@ func shimParts(proc, id string, procs processes, inside *[]string) []evidence.Pa
 		switch s.action {
 		case "delete":
 			p.Role = evidence.RoleCleaner
-		case "start": // it forks the shim and ends
+		case "start", "exec": // the one forks the shim and ends, the other keeps no container
 			continue
 		}
 		out = append(out, p)

@@ -170,12 +170,13 @@ func TestPodmanRootless(t *testing.T) {
 		l.search(t, d, 0)
 	}
 	pid := asUser.run(t, d, "web", podmanImage, "exit")
+	asUser.docker(t, d, "exec", "-d", "web", "/siglab", "exit") // has a conmon with the container's id, too
 	heal := hold(t, d.PID())
 	for _, l := range []*lab{asRoot, asUser} {
 		a := l.ask(t, d, "web")
 		a.wants(t, diagnose.Stuck, []string{"WS310"}, "as the user")
-		if a.PID != pid {
-			t.Errorf("stopped: PID %d, want %d", a.PID, pid)
+		if a.PID != pid || len(a.Findings) != 0 {
+			t.Errorf("stopped: PID %d, want %d; %+v", a.PID, pid, a.Findings)
 		}
 	}
 	heal()
@@ -230,6 +231,9 @@ func TestPodmanOrphans(t *testing.T) {
 	l.run(t, d, "lost", "--pid", "host", "-v", m.Dir+":/mnt", podmanImage, "-f", "/mnt/hang", "child_stat")
 	child := childOf(t, l.pid(t, d, "lost"))
 	id := l.id(t, d, "lost")
+	l.run(t, d, "visited", podmanImage, "exit") // its exec's conmon stays for 5 minutes
+	l.docker(t, d, "exec", "-d", "visited", "/siglab", "exit")
+	l.docker(t, d, "rm", "-f", "visited")
 	rm := l.later(d, "rm", "-f", "lost")
 	rm.returns(t, 30*time.Second)
 	t.Log(rm.sums(), rm.message)

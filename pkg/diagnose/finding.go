@@ -66,6 +66,7 @@ var titles = map[string]struct{ title, severity string }{
 	"WS323": {"up, and its program has not begun", SeverityError},
 	"WS324": {"containerd has just been started", SeverityInfo},
 	"WS326": {"a known defect of this engine's version", SeverityWarning},
+	"WS327": {"its log cannot be written, and the exit waits for that", SeverityError},
 	"WS328": {"its removal fails: something holds its files", SeverityError},
 	"WS329": {"a half-removed container's directory is left", SeverityInfo},
 	"WS330": {"a shim without a container", SeverityWarning},

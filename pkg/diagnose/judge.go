@@ -163,6 +163,7 @@ func (c *inspection) living(out *Container) {
 	if c.podman() {
 		c.podmanStop(out, o)
 	}
+	c.logHolds(out, o)
 	switch r := c.refusal(); {
 	case r != nil:
 		c.refused(out, o, r)

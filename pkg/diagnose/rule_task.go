@@ -60,7 +60,7 @@ func (c *inspection) ruleOutput(o *outlook) []Finding {
 				f.Evidence = append(f.Evidence, configFact("HostConfig.LogConfig.Type", k.LogDriver, "the log driver, which reads it by way of the shim and dockerd"))
 			}
 			f.Fixes = append(f.Fixes, Fix{When: FixHost, Text: "make the log's server read again, or end its connection: all that is written goes through at once"},
-				Fix{When: FixRun, Text: "lose lines rather than hang: docker run --log-opt mode=non-blocking --log-opt max-buffer-size=4m"})
+				Fix{When: FixRun, Text: "lose lines rather than hang while it runs: docker run --log-opt mode=non-blocking --log-opt max-buffer-size=4m. The exit waits for a receiver that does not read all the same"})
 			return []Finding{f}
 		}
 	}

@@ -62,9 +62,12 @@ type hostConfigDoc struct {
 		Name              string
 		MaximumRetryCount int
 	}
-	AutoRemove  bool
-	Runtime     string
-	LogConfig   struct{ Type string }
+	AutoRemove bool
+	Runtime    string
+	LogConfig  struct {
+		Type   string
+		Config map[string]string
+	}
 	Privileged  bool
 	CapAdd      []string
 	CapDrop     []string
@@ -205,6 +208,14 @@ func (h *hostConfigDoc) fill(c *evidence.Container) {
 	c.Init, c.PidMode, c.Runtime = h.Init.value, clip(h.PidMode, 256), clip(h.Runtime, 256)
 	c.RestartPolicy, c.RestartMax = clip(h.RestartPolicy.Name, 64), h.RestartPolicy.MaximumRetryCount
 	c.AutoRemove, c.Privileged, c.LogDriver = h.AutoRemove, h.Privileged, clip(h.LogConfig.Type, 256)
+	for option, value := range h.LogConfig.Config {
+		switch option {
+		case "mode":
+			c.LogMode = clip(value, 64)
+		case "syslog-address", "fluentd-address", "gelf-address", "splunk-url":
+			c.LogAddress = clip(value, 256)
+		}
+	}
 	c.CapAdd, c.CapDrop, c.SecurityOpt = clipAll(h.CapAdd), clipAll(h.CapDrop), clipAll(h.SecurityOpt)
 }
 

@@ -28,13 +28,13 @@ func TestDecodeInspect(t *testing.T) {
 "State":{"Status":"running","Running":true,"Pid":42,"ExitCode":0,"Error":"","StartedAt":"2026-01-02T03:04:05.6Z","FinishedAt":"0001-01-01T00:00:00Z","Health":{"Status":"healthy","Log":[{"Output":"x"}]}},
 "Config":{"Image":"shop:1","User":"app","Tty":true,"OpenStdin":true,"StopSignal":"SIGQUIT","StopTimeout":-1,"Env":["SECRET=1","TINI_SUBREAPER=","S6_KILL_GRACETIME=3=4"],
 "Entrypoint":["/e"],"Cmd":["a","b"],"Labels":{"com.docker.compose.project":"p","com.docker.compose.service":"s","x":"y"}},
-"HostConfig":{"Init":true,"PidMode":"host","RestartPolicy":{"Name":"on-failure","MaximumRetryCount":3},"AutoRemove":true,"Runtime":"runc","LogConfig":{"Type":"json-file"},
+"HostConfig":{"Init":true,"PidMode":"host","RestartPolicy":{"Name":"on-failure","MaximumRetryCount":3},"AutoRemove":true,"Runtime":"runc","LogConfig":{"Type":"syslog","Config":{"mode":"non-blocking","syslog-address":"tcp://10.0.0.1:514","tag":"x"}},
 "Privileged":true,"CapAdd":["KILL"],"CapDrop":["ALL"],"SecurityOpt":["label=disable"]}}`)
 	want := &evidence.Container{
 		ID: "aa", Name: "web", Image: "shop:1", Status: "running", PID: 42,
 		StartedAt:  ptr(time.Date(2026, 1, 2, 3, 4, 5, 600000000, time.UTC)),
 		StopSignal: "SIGQUIT", StopTimeout: ptr(-1), Init: ptr(true), Tty: true, OpenStdin: true, PidMode: "host",
-		RestartPolicy: "on-failure", RestartMax: 3, RestartCount: 2, AutoRemove: true, Runtime: "runc", LogDriver: "json-file",
+		RestartPolicy: "on-failure", RestartMax: 3, RestartCount: 2, AutoRemove: true, Runtime: "runc", LogDriver: "syslog", LogMode: "non-blocking", LogAddress: "tcp://10.0.0.1:514",
 		User: "app", Privileged: true, CapAdd: []string{"KILL"}, CapDrop: []string{"ALL"}, SecurityOpt: []string{"label=disable"},
 		AppArmor: "docker-default", Health: "healthy", ExecIDs: []string{"e1"}, Entrypoint: []string{"/e"}, Cmd: []string{"a", "b"},
 		Project: "p", Service: "s", Env: map[string]string{"TINI_SUBREAPER": "", "S6_KILL_GRACETIME": "3=4"},

@@ -151,6 +151,9 @@ type Target struct {
 	// StayedMillis: asked again after this time, the engine said the same; nil: it
 	// was not asked again.
 	StayedMillis *int `json:"stayed_ms,omitempty"`
+	// Log is dockerd's way to the receiver of the container's log; nil: it was not
+	// looked at, or nothing waits on it.
+	Log *LogPath `json:"log,omitempty"`
 	// Birth is read of a container that is being started; nil: not read.
 	Birth *Birth `json:"birth,omitempty"`
 	// Removal is read of a dead container; nil: not read.
@@ -210,28 +213,32 @@ type Container struct {
 	StopSignal  string `json:"stop_signal,omitempty"`  // as configured, "" when unset
 	StopTimeout *int   `json:"stop_timeout,omitempty"` // seconds, -1 for ever, nil when unset
 
-	Init          *bool    `json:"init,omitempty"` // --init; nil: the daemon's default
-	Tty           bool     `json:"tty,omitempty"`
-	OpenStdin     bool     `json:"open_stdin,omitempty"`
-	PidMode       string   `json:"pid_mode,omitempty"` // "", host, container:ID
-	RestartPolicy string   `json:"restart_policy,omitempty"`
-	RestartMax    int      `json:"restart_max,omitempty"`
-	RestartCount  int      `json:"restart_count,omitempty"`
-	AutoRemove    bool     `json:"auto_remove,omitempty"`
-	Runtime       string   `json:"runtime,omitempty"`
-	LogDriver     string   `json:"log_driver,omitempty"`
-	User          string   `json:"user,omitempty"`
-	Privileged    bool     `json:"privileged,omitempty"`
-	CapAdd        []string `json:"cap_add,omitempty"`
-	CapDrop       []string `json:"cap_drop,omitempty"`
-	SecurityOpt   []string `json:"security_opt,omitempty"`
-	AppArmor      string   `json:"apparmor,omitempty"`
-	Health        string   `json:"health,omitempty"`
-	ExecIDs       []string `json:"exec_ids,omitempty"`
-	Entrypoint    []string `json:"entrypoint,omitempty"` // removed by redaction
-	Cmd           []string `json:"cmd,omitempty"`        // removed by redaction
-	Project       string   `json:"project,omitempty"`    // com.docker.compose.project
-	Service       string   `json:"service,omitempty"`    // com.docker.compose.service
+	Init          *bool  `json:"init,omitempty"` // --init; nil: the daemon's default
+	Tty           bool   `json:"tty,omitempty"`
+	OpenStdin     bool   `json:"open_stdin,omitempty"`
+	PidMode       string `json:"pid_mode,omitempty"` // "", host, container:ID
+	RestartPolicy string `json:"restart_policy,omitempty"`
+	RestartMax    int    `json:"restart_max,omitempty"`
+	RestartCount  int    `json:"restart_count,omitempty"`
+	AutoRemove    bool   `json:"auto_remove,omitempty"`
+	Runtime       string `json:"runtime,omitempty"`
+	LogDriver     string `json:"log_driver,omitempty"`
+	LogMode       string `json:"log_mode,omitempty"` // "" or blocking, non-blocking
+	// LogAddress is where a log driver sends to, as configured: tcp://HOST:PORT,
+	// HOST:PORT, http://HOST, unix:///PATH. Removed by redaction.
+	LogAddress  string   `json:"log_address,omitempty"`
+	User        string   `json:"user,omitempty"`
+	Privileged  bool     `json:"privileged,omitempty"`
+	CapAdd      []string `json:"cap_add,omitempty"`
+	CapDrop     []string `json:"cap_drop,omitempty"`
+	SecurityOpt []string `json:"security_opt,omitempty"`
+	AppArmor    string   `json:"apparmor,omitempty"`
+	Health      string   `json:"health,omitempty"`
+	ExecIDs     []string `json:"exec_ids,omitempty"`
+	Entrypoint  []string `json:"entrypoint,omitempty"` // removed by redaction
+	Cmd         []string `json:"cmd,omitempty"`        // removed by redaction
+	Project     string   `json:"project,omitempty"`    // com.docker.compose.project
+	Service     string   `json:"service,omitempty"`    // com.docker.compose.service
 	// Env holds only the variables that rules use (KeptEnv), never the rest.
 	Env map[string]string `json:"env,omitempty"`
 }

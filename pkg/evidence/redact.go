@@ -64,6 +64,9 @@ func redactTarget(t *Target) {
 			redactAbout(t.Others.Tasks[i].About)
 		}
 	}
+	if t.Log != nil {
+		t.Log.Peer = ""
+	}
 	redactParts(t.Shims)
 	redactParts(t.Clients)
 	if t.Birth != nil {
@@ -104,6 +107,7 @@ func redactParts(parts []Part) {
 
 func redactContainer(c *Container) {
 	c.Entrypoint, c.Cmd = nil, nil
+	c.LogAddress = ""
 	c.Error = maskPaths(c.Error)
 	for i := range c.Remains {
 		c.Remains[i].Path = ""

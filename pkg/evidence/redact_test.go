@@ -87,7 +87,7 @@ var mayStay = map[string]bool{
 	"Target.Asked": true, "Target.Kind": true,
 	"Container.ID": true, "Container.Name": true, "Container.Image": true, "Container.Status": true, "Container.Source": true,
 	"Container.StopSignal": true, "Container.PidMode": true, "Container.RestartPolicy": true, "Container.Runtime": true,
-	"Container.LogDriver": true, "Container.User": true, "Container.CapAdd": true, "Container.CapDrop": true, "Container.AppArmor": true,
+	"Container.LogDriver": true, "Container.LogMode": true, "LogPath.ReaderComm": true, "LogPath.ReaderState": true, "Container.User": true, "Container.CapAdd": true, "Container.CapDrop": true, "Container.AppArmor": true,
 	"Container.Health": true, "Container.ExecIDs": true, "Container.Project": true, "Container.Service": true,
 	"Container.InspectTrouble": true, "Remain.Kind": true, "BashInside.Running": true,
 	"Cgroup.Freezer": true, "Event.Action": true, "Gap.Kind": true,

@@ -117,6 +117,7 @@ func (a *Looker) Look(ctx context.Context, q *Question) *evidence.Snapshot {
 	engineSeen := l.seeEngine(ctx)
 	l.readAll(ctx, containers)
 	engineSeen()
+	l.seeLogs(ctx)
 	l.askAgain(ctx, l.began)
 	l.readSecurity(ctx)
 	l.askKernel(ctx)

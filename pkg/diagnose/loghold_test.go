@@ -1,0 +1,64 @@
+package diagnose
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/whystuck/whystuck/pkg/evidence"
+)
+
+// What speaks for a log that holds the exit, and how sure it makes.
+func TestLogHold(t *testing.T) {
+	long, moment := 6000, 40
+	deaf := func(n, all int) *evidence.LogPath {
+		return &evidence.LogPath{Connections: all, Deaf: n, Unsent: 1 << 20}
+	}
+	for name, c := range map[string]struct {
+		path    *evidence.LogPath
+		driver  string
+		slept   *int // of a writer to its output; nil: nobody writes
+		verdict Verdict
+		conf    Confidence
+		found   bool
+	}{
+		"deaf, waits long":       {deaf(1, 1), "syslog", &long, Stuck, Likely, true},
+		"deaf, waits a moment":   {deaf(1, 1), "syslog", &moment, Stuck, Assumed, true},
+		"one of two is deaf":     {deaf(1, 2), "syslog", &long, Stuck, Assumed, true},
+		"deaf, and goes on":      {deaf(1, 1), "syslog", nil, Stops, Assumed, true},
+		"not connected":          {deaf(0, 0), "fluentd", &long, Stuck, Assumed, true},
+		"not connected, and on":  {deaf(0, 0), "fluentd", nil, Stops, Assumed, false},
+		"syslog drops the lines": {deaf(0, 0), "syslog", &long, Stops, Assumed, false},
+		"not looked at":          {nil, "json-file", &long, Stops, Assumed, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := snapshot(proc{pid: 100, ns: 1, call: "write", args: [6]uint64{1}, cgt: []int{15}, change: func(p *evidence.Process) {
+				if c.slept != nil {
+					p.Tasks[0].Wchan = text("anon_pipe_write")
+					p.Tasks[0].Again = &evidence.SecondLook{State: "S", SleptMillis: c.slept}
+				}
+			}})
+			s.Targets[0].Log, s.Targets[0].Container.LogDriver = c.path, c.driver
+			got := Judge(s, Options{}).Containers[0]
+			found := slices.ContainsFunc(got.Findings, func(f Finding) bool { return f.Code == "WS327" })
+			if got.Verdict != c.verdict || got.Confidence != c.conf || found != c.found {
+				t.Errorf("%s %s, WS327 %t; want %s %s %t", got.Verdict, got.Confidence, found, c.verdict, c.conf, c.found)
+			}
+			if never := !got.Stop.Command.Returns && !got.Kill.Command.Returns && !got.Rm.Command.Returns; never != (c.verdict == Stuck) {
+				t.Errorf("the commands: %+v %+v %+v", got.Stop.Command, got.Kill.Command, got.Rm.Command)
+			}
+		})
+	}
+}
+
+// An address that is not one is not put into a command.
+func TestCutConnections(t *testing.T) {
+	if got := cutConnections("10.0.0.1:514"); !strings.HasSuffix(got, "ss -K dst 10.0.0.1 dport = :514") {
+		t.Error(got)
+	}
+	for _, peer := range []string{"", "a;b:1", "10.0.0.1"} {
+		if got := cutConnections(peer); got != "" {
+			t.Errorf("%q: %s", peer, got)
+		}
+	}
+}

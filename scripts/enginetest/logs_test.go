@@ -1,0 +1,153 @@
+package enginetest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/whystuck/whystuck/pkg/diagnose"
+)
+
+// receiverArg makes this program a receiver of logs, which reads.
+const receiverArg = "receive-logs"
+
+// receive prints its address and reads whatever comes, until its input ends.
+func receive() error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(l.Addr())
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(io.Discard, c) }()
+		}
+	}()
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// receiver starts one that ends with the scene.
+func receiver(t *testing.T) (pid int, address string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], receiverArg)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = in.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	address, err = bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd.Process.Pid, strings.TrimSpace(address)
+}
+
+// stands is from when on a receiver is not taken for a slow one, and the time to
+// fill all that lies before it.
+const stands = 9 * time.Second
+
+// logTo are the options of a container whose log goes to an address.
+func logTo(driver, option, address string, more ...string) []string {
+	return append([]string{"--log-driver", driver, "--log-opt", option + "=" + address}, append(more, "lab", "flood")...)
+}
+
+// A receiver that is stopped: docker stop does not return before it goes on, and
+// that is said beforehand.
+func (l *lab) logStopped(t *testing.T) {
+	pid, address := receiver(t)
+	l.run(t, l.plain, "log-stopped", logTo("syslog", "syslog-address", "tcp://"+address)...)
+	hold(t, pid)
+	time.Sleep(stands)
+	a := l.ask(t, l.plain, "log-stopped")
+	a.wants(t, diagnose.Stuck, []string{"WS327", "WS221"}, address, fmt.Sprintf("kill -CONT %d", pid))
+	a.never(t)
+	a.sure(t, diagnose.Likely)
+	stop := l.later(l.plain, "stop", "-t", "1", "log-stopped")
+	time.Sleep(14 * time.Second) // the copying of the log is given up after 10 s
+	stop.waits(t)
+	if up := l.docker(t, l.plain, "ps", "--filter", "name=log-stopped", "--format", "{{.Status}}"); !strings.HasPrefix(up, "Up") {
+		t.Errorf("docker ps says %q", up)
+	}
+	after := l.ask(t, l.plain, "log-stopped")
+	after.wants(t, diagnose.Stuck, []string{"WS321"}, address, fmt.Sprintf("kill -CONT %d", pid))
+	after.wayOut(t, "kill -CONT")
+	stop.returns(t, 20*time.Second)
+	l.exits(t, "log-stopped")
+	l.row(t, a, stop.sums())
+}
+
+// The same with docker kill, fluentd, and connections that are cut.
+func (l *lab) logCut(t *testing.T) {
+	pid, address := receiver(t)
+	l.run(t, l.plain, "log-cut", logTo("fluentd", "fluentd-address", address)...)
+	hold(t, pid)
+	time.Sleep(stands)
+	a := l.ask(t, l.plain, "log-cut")
+	a.wants(t, diagnose.Stuck, []string{"WS327"}, "fluentd at "+address, "ss -K dst 127.0.0.1")
+	a.never(t)
+	a.sure(t, diagnose.Likely)
+	kill := l.later(l.plain, "kill", "log-cut")
+	time.Sleep(14 * time.Second)
+	kill.waits(t)
+	l.ask(t, l.plain, "log-cut").wayOut(t, "ss -K")
+	kill.returns(t, 30*time.Second)
+	l.exits(t, "log-cut")
+	l.row(t, a, kill.sums())
+}
+
+// mode=non-blocking keeps the program going, and not the exit.
+func (l *lab) logRing(t *testing.T) {
+	pid, address := receiver(t)
+	l.run(t, l.plain, "log-ring", logTo("gelf", "gelf-address", "tcp://"+address, "--log-opt", "mode=non-blocking")...)
+	hold(t, pid)
+	time.Sleep(stands)
+	a := l.ask(t, l.plain, "log-ring")
+	a.wants(t, a.Verdict, []string{"WS327"}, "gelf at "+address)
+	a.sure(t, diagnose.Assumed)
+	rm := l.later(l.plain, "rm", "-f", "log-ring")
+	time.Sleep(14 * time.Second)
+	rm.waits(t)
+	l.ask(t, l.plain, "log-ring").wayOut(t, "kill -CONT")
+	rm.returns(t, 20*time.Second)
+	l.row(t, a, rm.sums())
+}
+
+// A receiver that reads is not accused, however much it is sent.
+func (l *lab) logRead(t *testing.T) {
+	_, address := receiver(t)
+	l.run(t, l.plain, "log-read", logTo("syslog", "syslog-address", "tcp://"+address)...)
+	time.Sleep(2 * time.Second)
+	a := l.ask(t, l.plain, "log-read")
+	a.wants(t, diagnose.Stops, nil)
+	a.innocent(t)
+	stop := l.later(l.plain, "stop", "log-read")
+	stop.returns(t, 20*time.Second)
+	stop.told(t, a.Stop.Command)
+	l.row(t, a, stop.sums())
+}
+
+// sure holds the confidence of an answer.
+func (a answer) sure(t *testing.T, want diagnose.Confidence) {
+	t.Helper()
+	if a.Confidence != want {
+		t.Errorf("%s: %s, want %s", a.Name, a.Confidence, want)
+	}
+}

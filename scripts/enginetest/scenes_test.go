@@ -35,6 +35,7 @@ var scenes = []struct {
 	{"start-lookup", (*lab).startLookup, true},
 	{"start-exec", (*lab).startExec, true},
 	{"start-dockerd", (*lab).startDaemon, true},
+	{"auto-remove", (*lab).autoRemove, true},
 	{"removal-held", (*lab).removalHeld, true},
 	{"removal-free", (*lab).removalFree, true},
 	{"removal-frozen", (*lab).removalFrozen, true},

@@ -11,11 +11,14 @@ import (
 	"github.com/whystuck/whystuck/scripts/bed"
 )
 
-// What happens, as measured with Docker 20.10 and Linux 6.18.
+// What happens, as measured with Docker 20.10, 28.5 and 29.7, and Linux 6.18.
 var (
 	killed = truth{exit: 137, seconds: 3}
 	stuck  = truth{exit: -1, seconds: 17, status: 1}
 )
+
+// forgotten stands for bed.Daemon.ForgottenExit.
+const forgotten = -2
 
 func exits(code int) truth { return truth{exit: code} }
 
@@ -106,7 +109,7 @@ func signalCases() []stopCase {
 	add(killed, diagnose.Stops, "assumed", "noop", "hang", "reraise", "flag_restart")
 	// Docker takes it for gone, sends nothing, books it as ended, and the thread lives
 	// on. kill(2) reaches the thread: measured without an engine, its handler ends it.
-	cases = append(cases, stopCase{name: "zombie-leader", run: cmd("lab", "zombie_leader"), truth: truth{exit: 255, seconds: 12}, verdict: diagnose.Stuck, sure: "sure", byPID: diagnose.Stops})
+	cases = append(cases, stopCase{name: "zombie-leader", run: cmd("lab", "zombie_leader"), truth: truth{exit: forgotten, seconds: 12}, verdict: diagnose.Stuck, sure: "sure", byPID: diagnose.Stops})
 	// PID 1's leader blocks the signal, a thread does not, default action: up to a
 	// late 6.18 complete_signal kills the group although it is PID 1's; since it
 	// looks at SIGNAL_UNKILLABLE the signal is dropped. Nobody can be sure.
@@ -155,7 +158,7 @@ func hangCases() []stopCase {
 	return []stopCase{
 		{name: "fuse-main", hang: true, run: cmd("lab", "-f", "/mnt/hang", "stat"), truth: stuck, verdict: diagnose.Stuck, sure: "any"},
 		{name: "fuse-read", hang: true, run: cmd("lab", "-f", "/mnt/hang", "read"), truth: stuck, verdict: diagnose.Stuck, sure: "any"},
-		{name: "fuse-thread", hang: true, run: cmd("lab", "-f", "/mnt/hang", "thr_stat"), truth: truth{exit: 255, seconds: 15, status: either}, verdict: diagnose.Stuck, sure: "any"},
+		{name: "fuse-thread", hang: true, run: cmd("lab", "-f", "/mnt/hang", "thr_stat"), truth: truth{exit: forgotten, seconds: 15, status: either}, verdict: diagnose.Stuck, sure: "any"},
 		{name: "fuse-child", hang: true, run: cmd("lab", "-f", "/mnt/hang", "child_stat"), truth: stuck, verdict: diagnose.Stuck, sure: "any"},
 	}
 }

@@ -142,12 +142,6 @@ func (b *truthBed) importRoot(ctx context.Context) error {
 	return nil
 }
 
-// version is the engine's.
-func (b *truthBed) version(ctx context.Context) string {
-	out, _, _ := b.engine.Docker(ctx, "version", "-f", "{{.Server.Version}}")
-	return strings.TrimSpace(out)
-}
-
 // nobody are the credentials of a user who may use Docker and nothing else.
 func nobody() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user, Groups: []uint32{group}}}

@@ -131,7 +131,7 @@ func truth(ctx context.Context, o options) (wrong bool, err error) {
 		return false, err
 	}
 	t := Truth{
-		Engine:         b.version(ctx),
+		Engine:         b.engine.Version(ctx),
 		PrepareSeconds: seconds(ready.Sub(started)),
 		RunSeconds:     seconds(time.Since(ready)),
 		Results:        results,

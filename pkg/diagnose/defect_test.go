@@ -46,3 +46,17 @@ func TestGhostForMinusOne(t *testing.T) {
 		}
 	}
 }
+
+// A lost exit is booked after the engine's own default, where it has one.
+func TestGhostHealsAfterTheDefault(t *testing.T) {
+	s := snapshot(proc{pid: 100, ns: 1})
+	s.Targets[0].Processes, s.Targets[0].PID = nil, 100
+	s.Targets[0].Identity = &evidence.Identity{Here: true}
+	three := 3
+	s.Host.Engine = &evidence.Engine{Name: "docker", Version: "29.7.2", DefaultStopTimeout: &three}
+	minute := 60
+	got := Judge(s, Options{Timeout: &minute}).Containers[0]
+	if got.Stop == nil || got.Stop.Command.AfterSeconds == nil || *got.Stop.Command.AfterSeconds != 3 {
+		t.Errorf("%+v", got.Stop)
+	}
+}

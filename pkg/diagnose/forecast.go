@@ -60,9 +60,15 @@ func (c *inspection) stopSignal() int {
 
 // stopTimeout is the timeout and where it comes from.
 func (c *inspection) stopTimeout() (int, string) {
-	switch {
-	case c.opt.Timeout != nil:
+	if c.opt.Timeout != nil {
 		return max(*c.opt.Timeout, -1), "flag"
+	}
+	return c.configuredTimeout()
+}
+
+// configuredTimeout is the timeout of a command without a flag.
+func (c *inspection) configuredTimeout() (int, string) {
+	switch {
 	case c.t.Container != nil && c.t.Container.StopTimeout != nil:
 		return max(*c.t.Container.StopTimeout, -1), "container"
 	case c.host.Engine != nil && c.host.Engine.DefaultStopTimeout != nil:

@@ -54,13 +54,11 @@ func (c *inspection) healedByStop(out *Container, timeout int) {
 	out.Kill = &EndForecast{Signal: "SIGKILL", Outcome: "ghost", Command: returned(&kill), ContainerEnds: &yes, Steps: []Step{}}
 }
 
-// ownTimeout is the container's own stop timeout (moby container.StopTimeout), which
-// no flag of a command changes.
+// ownTimeout is the container's own stop timeout, or the engine's for all (moby
+// daemon/kill.go killWithSignal), which no flag of a command changes.
 func (c *inspection) ownTimeout() int {
-	if k := c.t.Container; k != nil && k.StopTimeout != nil {
-		return *k.StopTimeout
-	}
-	return defaultTimeout
+	own, _ := c.configuredTimeout()
+	return own
 }
 
 // findGhost says why the engine does not know, as far as that can be seen.

@@ -12,9 +12,7 @@ import (
 	"os/exec"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -58,29 +56,6 @@ func (d *Daemon) docker(ctx context.Context, stdin io.Reader, args ...string) (s
 func (d *Daemon) Version(ctx context.Context) string {
 	out, _, _ := d.Docker(ctx, "version", "-f", "{{.Server.Version}}")
 	return strings.TrimSpace(out)
-}
-
-// AtLeast reports whether the engine is of this major version or a later one: for
-// what Docker itself does otherwise since then.
-func (d *Daemon) AtLeast(t testing.TB, major int) bool {
-	t.Helper()
-	version := d.Version(t.Context())
-	first, _, _ := strings.Cut(version, ".")
-	n, err := strconv.Atoi(first)
-	if err != nil {
-		t.Fatalf("the engine's version is %q", version)
-	}
-	return n >= major
-}
-
-// ForgottenExit is the exit code that the engine books an end with of which it
-// knows nothing: 255, and from 24 on 0 (moby daemon/monitor.go handleContainerExit).
-func (d *Daemon) ForgottenExit(t testing.TB) int {
-	t.Helper()
-	if d.AtLeast(t, 24) {
-		return 0
-	}
-	return 255
 }
 
 // Env is this program's environment with everything that leads to another

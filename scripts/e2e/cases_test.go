@@ -17,7 +17,7 @@ var (
 	stuck  = truth{exit: -1, seconds: 17, status: 1}
 )
 
-// forgotten stands for bed.Daemon.ForgottenExit.
+// forgotten stands for bed.ForgottenExit.
 const forgotten = -2
 
 func exits(code int) truth { return truth{exit: code} }

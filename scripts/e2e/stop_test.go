@@ -254,7 +254,7 @@ const either = -1
 func (l *lab) truth(t *testing.T, c stopCase) truth {
 	want := c.truth
 	if want.exit == forgotten {
-		want.exit = l.d.ForgottenExit(t)
+		want.exit = bed.ForgottenExit(t)
 	}
 	return want
 }

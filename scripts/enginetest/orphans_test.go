@@ -43,7 +43,7 @@ func (l *lab) orphans(t *testing.T) {
 		},
 		"lost-thread": func(t *testing.T, name string) int {
 			pid := l.run(t, l.own, name, append(fuse, "thr_stat")...)
-			booked := fmt.Sprint("exited ", l.own.ForgottenExit(t))
+			booked := fmt.Sprint("exited ", bed.ForgottenExit(t))
 			// Whether the first books it as exited is a race. The second finds a leader
 			// that is a zombie from the start, which runc takes for gone.
 			if l.own.Docker(t.Context(), "stop", "-t", "1", name); l.state(t, l.own, name) != booked {

@@ -74,7 +74,7 @@ func TestEngineStumbles(t *testing.T) {
 	if c.Observed.Outcome != string(killed) || a.code != 1 || *c.Observed.AfterSeconds < 4.5 {
 		t.Errorf("%s after %v, exit code %d\n%s", c.Observed.Outcome, *c.Observed.AfterSeconds, a.code, timeline(c))
 	}
-	(&kind{tells: []string{"it ignores the signal", "SIGKILL to 1 siglab", "exit code 137", "the engine says that it is stopped"}}).told(t, timeline(c))
+	(&kind{exit: 137, tells: []string{"it ignores the signal", "SIGKILL to 1 siglab", "the engine says that it is stopped"}}).told(t, timeline(c))
 }
 
 // An engine without CAP_KILL is refused by the kernel: no signal is ever sent.
@@ -101,7 +101,7 @@ func TestRefused(t *testing.T) {
 	if c.Observed.Outcome != string(refused) || a.code != 1 {
 		t.Errorf("observed %s, exit code %d", c.Observed.Outcome, a.code)
 	}
-	(&kind{tells: []string{"the engine gives up:", "operation not permitted"}, silent: []string{"SIGTERM to", "SIGKILL to"}}).told(t, timeline(c))
+	(&kind{exit: -1, tells: []string{"the engine gives up:", "operation not permitted"}, silent: []string{"SIGTERM to", "SIGKILL to"}}).told(t, timeline(c))
 	(&kind{lives: "WS"}).alive(t, c.Observed, pid)
 	if agreed := c.Agreed != nil && *c.Agreed; agreed != (c.Verdict == diagnose.Refused) {
 		t.Errorf("agreed %v for a forecast of %s", agreed, c.Verdict)
@@ -121,6 +121,9 @@ func TestNothingIsSent(t *testing.T) {
 		{[]string{"--dry-run", "web"}, 0},
 		{[]string{"-s", "INT", "web"}, 2}, // API 1.41: the engine would send SIGTERM
 	} {
+		if c.code == 2 && bed.AtLeast(t, 23, 0) {
+			continue // it takes the signal
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		cmd, out, errOut := l.command(ctx, c.args...)
 		_ = cmd.Run()

@@ -1,24 +1,34 @@
 package bed
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"testing"
 )
 
-// AtLeast reports whether the engines here are of this version or a later one: for
+// Since reports whether the engines here are of this version or a later one: for
 // what Docker itself does otherwise since then.
-func AtLeast(t testing.TB, major, minor int) bool {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "dockerd", "--version").Output()
+func Since(ctx context.Context, major, minor int) (bool, error) {
+	out, err := exec.CommandContext(ctx, "dockerd", "--version").Output()
 	if err != nil {
-		t.Fatalf("asking dockerd for its version: %v", err)
+		return false, fmt.Errorf("asking dockerd for its version: %w", err)
 	}
 	var first, second int
 	if _, err := fmt.Sscanf(string(out), "Docker version %d.%d", &first, &second); err != nil {
-		t.Fatalf("dockerd --version says %q", out)
+		return false, fmt.Errorf("dockerd --version says %q", out)
 	}
-	return first > major || first == major && second >= minor
+	return first > major || first == major && second >= minor, nil
+}
+
+// AtLeast is Since for a test.
+func AtLeast(t testing.TB, major, minor int) bool {
+	t.Helper()
+	since, err := Since(t.Context(), major, minor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return since
 }
 
 // ForgottenExit is the exit code that an engine books an end with of which it knows

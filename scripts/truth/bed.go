@@ -32,6 +32,8 @@ type truthBed struct {
 	binary   string
 	events   *eventLog
 	programs string // mounted at cases.Mount
+	// hostCgroups mounts the host's cgroup file systems, see hostCgroups.
+	hostCgroups []string
 }
 
 // prepare builds what is missing and starts the engine. Building the root file
@@ -61,6 +63,9 @@ func prepare(ctx context.Context, o options, all []cases.Case) (*truthBed, error
 		err = b.importRoot(ctx)
 	}
 	if err == nil {
+		b.hostCgroups, err = hostCgroups(ctx)
+	}
+	if err == nil {
 		b.events, err = watchEvents(ctx, b.engine)
 	}
 	if err != nil {
@@ -68,6 +73,17 @@ func prepare(ctx context.Context, o options, all []cases.Case) (*truthBed, error
 		return nil, err
 	}
 	return b, nil
+}
+
+// hostCgroups are the options that mount the host's cgroup file systems, of which
+// the topmost alone is read-only. Since Docker 25 a read-only mount takes in those
+// below it, and there a systemd ends at once; the earlier ones have no word for it.
+func hostCgroups(ctx context.Context) ([]string, error) {
+	deep, err := bed.Since(ctx, 25, 0)
+	if deep {
+		return []string{"--mount", "type=bind,src=/sys/fs/cgroup,dst=/sys/fs/cgroup,readonly,bind-recursive=writable"}, err
+	}
+	return []string{"-v", "/sys/fs/cgroup:/sys/fs/cgroup:ro"}, err
 }
 
 func (b *truthBed) close() {

@@ -123,6 +123,9 @@ func (b *truthBed) start(ctx context.Context, c cases.Case) (id string, err erro
 	}
 	args := []string{"--name", c.Name, "-v", b.programs + ":" + cases.Mount + ":ro"}
 	args = append(args, c.Options...)
+	if c.HostCgroups {
+		args = append(args, b.hostCgroups...)
+	}
 	id, err = b.engine.Run(ctx, append(append(args, image), c.Command...)...)
 	if err != nil {
 		return id, err

@@ -19,7 +19,9 @@ type Case struct {
 	Group string
 	// Options are for docker run, in front of the image.
 	Options []string
-	Command []string
+	// HostCgroups: the host's cgroup file systems are mounted, as systemd needs it.
+	HostCgroups bool
+	Command     []string
 	// Files are put into /truth/NAME in the image's place, path relative to it to
 	// content; those that begin with #! are executable.
 	Files map[string]string
@@ -191,6 +193,11 @@ func (c Case) stop(options ...string) Case { c.StopOptions = append([]string{}, 
 // patient gives Docker's usual 10 s, to what takes seconds to end by itself and
 // would miss the bed's 4 s on a loaded machine.
 func (c Case) patient() Case { return c.stop("-t", "10") }
+
+func (c Case) hostCgroups() Case {
+	c.HostCgroups = true
+	return c
+}
 
 // script is a case of one executable file, which the container runs.
 func script(name, body string, args ...string) Case {

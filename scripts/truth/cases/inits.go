@@ -107,10 +107,10 @@ func supervisors() []Case {
 		tree("svscan-daemontools", "svscan", siglab+" default"),
 		run("busybox-init", "busybox", "init").patient(),
 		run("monit", "sh", "-c", "echo 'set daemon 30' >/tmp/monitrc; chmod 700 /tmp/monitrc; exec monit -I -c /tmp/monitrc").patient(),
-		run("systemd", "/lib/systemd/systemd", "--unit=sysinit.target").with(systemdOptions...).needs("/lib/systemd/systemd"),
-		run("systemd-rtmin3", "/lib/systemd/systemd", "--unit=sysinit.target").with(systemdOptions...).signal("SIGRTMIN+3").needs("/lib/systemd/systemd").patient(),
+		run("systemd", "/lib/systemd/systemd", "--unit=sysinit.target").with(systemdOptions...).hostCgroups().needs("/lib/systemd/systemd"),
+		run("systemd-rtmin3", "/lib/systemd/systemd", "--unit=sysinit.target").with(systemdOptions...).hostCgroups().signal("SIGRTMIN+3").needs("/lib/systemd/systemd").patient(),
 	}
 }
 
 var systemdOptions = cmd("--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
-	"--tmpfs", "/run", "--tmpfs", "/run/lock", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:ro", "-e", "container=docker")
+	"--tmpfs", "/run", "--tmpfs", "/run/lock", "-e", "container=docker")

@@ -15,10 +15,10 @@ import (
 var files embed.FS
 
 // guides are the pages that have a name and not a code.
-var guides = map[string]string{"entrypoint": "guides/entrypoints.md", "podman": "guides/podman.md"}
+var guides = map[string]string{"entrypoint": "guides/entrypoints.md", "podman": "guides/podman.md", "rootless": "guides/rootless.md"}
 
 // Page returns the Markdown of a rule ("WS104"), a runbook ("slow-stop") or a
-// guide ("entrypoint", "podman"); false if there is none. Codes are in capitals, the others
+// guide ("entrypoint", "podman", "rootless"); false if there is none. Codes are in capitals, the others
 // in small letters.
 func Page(code string) (string, bool) {
 	if strings.ContainsAny(code, `/\.`) {

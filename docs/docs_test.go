@@ -30,7 +30,7 @@ var codes = []string{
 	"WS519",
 	"WS530", "WS531", "WS532", "WS533", "WS535", "WS536", "WS537",
 	"created-for-ever", "ctrl-c", "gone-but-alive", "kill-errors", "permission-denied", "slow-stop", "stop-never-returns",
-	"entrypoint", "podman",
+	"entrypoint", "podman", "rootless",
 }
 
 func TestCodes(t *testing.T) {

@@ -166,6 +166,9 @@ func (e *Engine) State(ctx context.Context, id string) (State, error) {
 	case err != nil:
 		return State{}, err
 	}
+	if c.PID != 0 {
+		addRecord(c, e.recordOf(ctx, id)) // by our own numbers
+	}
 	return State{Status: c.Status, PID: c.PID, ExitCode: c.ExitCode, StartedAt: c.StartedAt}, nil
 }
 

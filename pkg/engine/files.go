@@ -48,6 +48,17 @@ func (h *home) containerDirs() []string {
 	return dirs
 }
 
+// onlyMapped reports whether all containers below the data root are those of
+// remapped users: nothing but that tells it of an engine that is dead.
+func (h *home) onlyMapped() bool {
+	if h.fs.exists(filepath.Join(h.data, "containers")) {
+		return false
+	}
+	mapped := *h
+	mapped.remapped = true
+	return slices.ContainsFunc(mapped.containerDirs(), h.fs.exists)
+}
+
 // readContainer reads config.v2.json and hostconfig.json, which the engine
 // rewrites at every change of state (moby Container.CheckpointTo).
 func (h *home) readContainer(dir, id string) (filedContainer, error) {
@@ -139,6 +150,9 @@ type runtimeState struct {
 	Start uint64 `json:"init_process_start"` // clock ticks since boot, field 22 of stat
 	// kept: the engine runs on this kernel, and has the container in its files.
 	kept bool
+	// ours is the PID by our own numbers where it is not the recorded one, see
+	// inOurs.
+	ours int
 }
 
 // keeps reports whether the engine's files have a container.

@@ -126,8 +126,9 @@ func (e *Engine) orderedHome(h *home) *home {
 		h = &home{namespace: defaultNamespace}
 	}
 	if e.opt.DataRoot != "" {
-		h.remapped = h.remapped && h.data == e.opt.DataRoot
+		same := h.data == e.opt.DataRoot
 		h.data = e.opt.DataRoot
+		h.remapped = same && h.remapped || !same && h.onlyMapped()
 	}
 	if e.opt.ExecRoot != "" {
 		h.exec = e.opt.ExecRoot

@@ -72,7 +72,7 @@ func (e *Engine) examineOne(ctx context.Context, c chosen, hung *atomic.Int64) *
 	record := recorded.Wait()
 	addRecord(t.Container, record)
 	if t.Container.RuntimeLeft {
-		t.Container.Remains = e.cgroupRemains(ctx, c.id)
+		t.Container.Remains = e.remainsOf(ctx, c.id, record)
 	}
 	if record.kept {
 		// Nothing else may prove that the container is of this kernel once its
@@ -153,7 +153,7 @@ func addRecord(c *evidence.Container, r runtimeState) {
 	}
 	c.RuntimeLeft = r.PID != 0 && (c.Status == "exited" || c.Status == "dead")
 	if r.PID != 0 && c.PID == r.PID {
-		c.RuntimeStart = r.Start
+		c.PID, c.RuntimeStart = r.here(), r.Start
 	}
 }
 

@@ -109,8 +109,8 @@ func knownTo(engines []*home, id string) string {
 // members, or else the oldest member. 0: nothing lives.
 func (r *remains) choosePID(proc string, h *home, procs processes) {
 	if h != nil {
-		rec := h.record(r.id)
-		if p, ok := procs.get(rec.PID); ok && (rec.Start == p.start || rec.Start == 0 && slices.Contains(r.members, p.pid)) {
+		rec := h.record(r.id).inOurs(proc, h.pid)
+		if p, ok := procs.get(rec.here()); ok && (rec.Start == p.start || rec.Start == 0 && slices.Contains(r.members, p.pid)) {
 			r.pid, r.start = p.pid, rec.Start
 			return
 		}

@@ -88,9 +88,10 @@ func (s *survey) lookAtCgroups() {
 	}
 }
 
-// cgroupRemains are the cgroups of a container that has ended, wherever they are,
-// and the processes in them.
-func (e *Engine) cgroupRemains(ctx context.Context, id string) []evidence.Remain {
+// remainsOf are the cgroups of a container that has ended, wherever they are, the
+// processes in them, and the init on record: a rootless engine without cgroups
+// leaves no other trace of it.
+func (e *Engine) remainsOf(ctx context.Context, id string, record runtimeState) []evidence.Remain {
 	ctx, cancel := context.WithTimeout(ctx, shimCall)
 	defer cancel()
 	out, _ := beside.Within(ctx, func() []evidence.Remain {
@@ -99,6 +100,9 @@ func (e *Engine) cgroupRemains(ctx context.Context, id string) []evidence.Remain
 		for _, dir := range cgroupsOf(e.cgroups, id) {
 			out = append(out, evidence.Remain{Kind: "cgroup", Path: dir})
 			pids = append(pids, cgroupMembers(dir)...)
+		}
+		if init := record.here(); record.Start != 0 && startOf(e.opt.ProcRoot, init) == record.Start {
+			pids = append(pids, init)
 		}
 		slices.Sort(pids)
 		for _, p := range readStats(e.opt.ProcRoot, slices.Compact(pids)) {

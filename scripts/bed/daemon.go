@@ -48,6 +48,10 @@ type Options struct {
 	// Rootless runs that as the user nobody, who has no subordinate users: a
 	// container has this one alone.
 	Rootless bool
+	// User makes dockerd a rootless one of this user, by rootlesskit with these
+	// further flags.
+	User        *User
+	RootlessKit []string
 }
 
 // process is a child that ends when this program does, even if that is killed.
@@ -80,12 +84,21 @@ func NewDaemonWith(ctx context.Context, dir string, opt Options) (*Daemon, error
 			return nil, fmt.Errorf("preparing the engine's directory: %w", err)
 		}
 	}
+	// Whoever a container runs as, remapped users included, has to get through.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return nil, fmt.Errorf("preparing the engine's directory: %w", err)
+	}
 	// An own configuration: /etc/docker/daemon.json may contradict our flags.
 	if err := os.WriteFile(d.path("daemon.json"), []byte("{}"), 0o600); err != nil {
 		return nil, fmt.Errorf("preparing the engine's directory: %w", err)
 	}
 	if opt.Rootless {
 		if err := d.giveToNobody(); err != nil {
+			return nil, err
+		}
+	}
+	if opt.User != nil {
+		if err := d.giveToUser(); err != nil {
 			return nil, err
 		}
 	}
@@ -111,6 +124,9 @@ var errEnded = errors.New("dockerd ended during its start")
 func (d *Daemon) Start(ctx context.Context) error {
 	if d.opt.Podman {
 		return d.startPodman(ctx)
+	}
+	if d.opt.User != nil {
+		return d.startRootless(ctx)
 	}
 	args := []string{
 		"--config-file", d.path("daemon.json"),
@@ -169,7 +185,14 @@ func (d *Daemon) StartContainerd(ctx context.Context) error {
 
 // Kill ends dockerd as a crash does: its containers and their shims live on. It
 // returns when dockerd is gone.
-func (d *Daemon) Kill() { d.dockerd.crash() }
+func (d *Daemon) Kill() {
+	if d.opt.User != nil {
+		_ = syscall.Kill(d.PID(), syscall.SIGKILL) // rootlesskit ends with it
+		<-d.dockerd.done
+		return
+	}
+	d.dockerd.crash()
+}
 
 // KillContainerd ends our own containerd as a crash does.
 func (d *Daemon) KillContainerd() { d.containerd.crash() }
@@ -280,52 +303,4 @@ func (d *Daemon) ping(ctx context.Context) error {
 		return errors.New(resp.Status)
 	}
 	return nil
-}
-
-func (d *Daemon) path(name string) string { return filepath.Join(d.dir, name) }
-
-func (d *Daemon) containerdSocket() string { return d.path("containerd/containerd.sock") }
-
-// Host is the engine's address as DOCKER_HOST takes it.
-func (d *Daemon) Host() string {
-	if d.opt.Rootless {
-		return "unix://" + d.path("xdg/podman/podman.sock")
-	}
-	return "unix://" + d.path("docker.sock")
-}
-
-// DataRoot is the engine's --data-root.
-func (d *Daemon) DataRoot() string {
-	if d.opt.Rootless {
-		return d.path("home/.local/share/containers/storage")
-	}
-	return d.path("data")
-}
-
-// ExecRoot is the engine's --exec-root.
-func (d *Daemon) ExecRoot() string {
-	if d.opt.Rootless {
-		return d.path("xdg/containers")
-	}
-	return d.path("exec")
-}
-
-// PID is dockerd's.
-func (d *Daemon) PID() int { return d.dockerd.pid }
-
-// ContainerdPID is that of our own containerd, 0 where dockerd runs it.
-func (d *Daemon) ContainerdPID() int {
-	if d.containerd == nil {
-		return 0
-	}
-	return d.containerd.pid
-}
-
-// LogTail is the end of what dockerd and containerd logged, at most n bytes.
-func (d *Daemon) LogTail(n int) string {
-	b, err := os.ReadFile(d.path("log"))
-	if err != nil {
-		return err.Error()
-	}
-	return string(b[max(0, len(b)-n):])
 }

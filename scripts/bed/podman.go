@@ -38,7 +38,7 @@ func (d *Daemon) AsNobody() []string {
 // giveToNobody makes the directories of a rootless Podman.
 func (d *Daemon) giveToNobody() error {
 	uid, _ := strconv.Atoi(nobody)
-	errs := []error{os.Chmod(d.dir, 0o711)}
+	var errs []error
 	for _, sub := range []string{"home", "xdg", "xdg/podman"} {
 		errs = append(errs, os.MkdirAll(d.path(sub), 0o700), os.Chown(d.path(sub), uid, uid))
 	}

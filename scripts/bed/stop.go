@@ -84,8 +84,8 @@ func (d *Daemon) killLeft() error {
 }
 
 // left lists the processes that belong to the engine: those that name its
-// directory in their command line (dockerd, containerd, shims, runc) and those in
-// its cgroup.
+// directory in their command line (dockerd, containerd, shims, runc), those in its
+// cgroup, and those of a rootless one's user.
 func (d *Daemon) left() []int {
 	var pids []int
 	procs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -101,6 +101,7 @@ func (d *Daemon) left() []int {
 	for _, dir := range d.cgroups() {
 		pids = append(pids, MembersBelow(dir)...)
 	}
+	pids = append(pids, d.opt.User.processes()...)
 	if pid := d.pausePID(); pid != 0 {
 		pids = append(pids, pid)
 	}

@@ -156,7 +156,7 @@ func TestPodmanRootless(t *testing.T) {
 	bed.Require(t, "root", "docker", "gcc", "podman", "conmon", "setpriv", "newuidmap")
 	d := podmanEngine(t, bed.Options{Rootless: true})
 	asRoot := &lab{binary: bed.Whystuck(t)}
-	asUser := &lab{binary: wrapped(t, d, asRoot.binary)}
+	asUser := &lab{binary: wrapped(t, filepath.Dir(d.DataRoot()), d.AsNobody(), asRoot.binary)}
 	for i, l := range []*lab{asRoot, asUser} {
 		who := []string{"root", "user"}[i]
 		l.run(t, d, who+"-ign", podmanImage, "ign")
@@ -203,16 +203,16 @@ func TestPodmanRootless(t *testing.T) {
 	}
 }
 
-// wrapped is a program that runs another as the user of a rootless Podman.
-func wrapped(t *testing.T, d *bed.Daemon, binary string) string {
+// wrapped is a program that runs a copy of another, which lies in dir, with a line
+// before it: as the user of a rootless engine, who may read that directory.
+func wrapped(t *testing.T, dir string, before []string, binary string) string {
 	t.Helper()
-	dir := filepath.Dir(d.DataRoot()) // the user may read it, and it goes with the engine
 	b, err := os.ReadFile(binary)
 	if err != nil {
 		t.Fatal(err)
 	}
 	copied, script := filepath.Join(dir, "whystuck"), filepath.Join(t.TempDir(), "whystuck")
-	text := "#!/bin/sh\nexec " + strings.Join(append(d.AsNobody(), copied), " ") + ` "$@"` + "\n"
+	text := "#!/bin/sh\nexec " + strings.Join(append(slices.Clone(before), copied), " ") + ` "$@"` + "\n"
 	for file, content := range map[string]string{copied: string(b), script: text} {
 		if err := os.WriteFile(file, []byte(content), 0o755); err != nil {
 			t.Fatal(err)

@@ -133,7 +133,9 @@ var errNoSuchContainer = errors.New("no such container")
 // odd field, and this program uses a few fields only.
 func (a *api) inspect(ctx context.Context, id string) ([]byte, error) {
 	var status int
-	_, raw, err := a.sdk.ContainerInspectWithRaw(context.WithValue(ctx, statusKey{}, &status), id, false)
+	var raw []byte
+	ctx = context.WithValue(context.WithValue(ctx, statusKey{}, &status), rawKey{}, &raw)
+	_, err := a.sdk.ContainerInspect(ctx, id)
 	switch {
 	case len(raw) > 0:
 		return raw, nil
@@ -150,17 +152,19 @@ const maxEvents = 256
 
 // history gives the events of one container since a moment, oldest first. It
 // returns what had come when it fails.
-func (a *api) history(ctx context.Context, id string, since, now time.Time) ([]evidence.Event, error) {
+func (a *api) history(ctx context.Context, id string, podman bool, since, now time.Time) ([]evidence.Event, error) {
 	if err := a.negotiate(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the SDK's reader
-	messages, errs := a.sdk.Events(ctx, events.ListOptions{
-		Since:   unixTime(since),
-		Until:   unixTime(now),
-		Filters: filters.NewArgs(filters.Arg("type", "container"), filters.Arg("container", id)),
-	})
+	wanted := filters.NewArgs(filters.Arg("type", "container"), filters.Arg("container", id))
+	if !podman { // which has names of its own
+		for _, action := range remembered {
+			wanted.Add("event", action)
+		}
+	}
+	messages, errs := a.sdk.Events(ctx, events.ListOptions{Since: unixTime(since), Until: unixTime(now), Filters: wanted})
 	var out []evidence.Event
 	for len(out) < maxEvents {
 		select {

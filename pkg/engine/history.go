@@ -24,7 +24,15 @@ func (e *Engine) History(ctx context.Context, id string) ([]evidence.Event, erro
 	ctx, cancel := context.WithTimeout(ctx, historyCall)
 	defer cancel()
 	now := time.Now()
-	return e.api.history(ctx, id, now.Add(-historySince), now)
+	name, _ := e.conn.server()
+	return e.api.history(ctx, id, name == "podman", now.Add(-historySince), now)
+}
+
+// remembered are the events of a container's life. Those of exec and of top are not
+// asked for: a health check makes three each time, and they fill the engine's memory.
+var remembered = []string{
+	"create", "start", "attach", "detach", "health_status", "update", "rename", "copy", "export", "commit", "checkpoint",
+	"pause", "unpause", "kill", "oom", "stop", "die", "restart", "destroy",
 }
 
 // appendEvent adds an event in our form. Events of `docker exec` are left out:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
@@ -31,6 +32,8 @@ const (
 type chosen struct {
 	asked string
 	listed
+	// early is an inspect that is under way since before the list; nil: none.
+	early *beside.Task[inspected]
 }
 
 // selection is a query's answer before anything is inspected.

@@ -46,6 +46,7 @@ func (e *Engine) Resolve(ctx context.Context, q Query) ([]evidence.Target, []evi
 	if err := q.check(); err != nil {
 		return nil, nil, err
 	}
+	early := e.inspectEarly(ctx, q)
 	list, err := e.list(ctx, q)
 	if err != nil {
 		if list, err = e.listFiles(ctx, err); err != nil {
@@ -57,6 +58,9 @@ func (e *Engine) Resolve(ctx context.Context, q Query) ([]evidence.Target, []evi
 		}
 	}
 	s := pick(list, q)
+	for i := range s.found {
+		s.found[i].early = early
+	}
 	targets, gone := e.examine(ctx, s.found, len(q.Names) > 0)
 	s.errors = append(s.errors, gone...)
 	for _, asked := range s.missing {

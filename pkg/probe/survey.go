@@ -50,29 +50,28 @@ func (p *Prober) Survey(ctx context.Context) {
 // what lives outside of the observer's own is kept.
 func (r *reader) namespaces(ctx context.Context) (map[uint64][]int, bool) {
 	out, began := map[uint64][]int{}, time.Now()
-	own := r.ownNS()
-	pids, _, err := numbers(r.p.cfg.Proc, 1<<22)
-	if err != nil || own == 0 {
+	own, seen := r.ownNS(), 0
+	if own == 0 {
 		return out, false
 	}
-	slices.Reverse(pids) // who came last has the highest number, most often
-	for i, pid := range pids {
+	whole := r.youngest(func(pid int) bool { // who came last has the highest number, most often
 		limit := starvedTime
-		if i >= surveyAnyhow {
+		if seen >= surveyAnyhow {
 			limit = surveyTime
 		}
-		if i%32 == 0 && (time.Since(began) > limit || ctx.Err() != nil) {
-			return out, false
+		if seen++; seen%32 == 0 && (time.Since(began) > limit || ctx.Err() != nil) {
+			return false
 		}
 		text, err := readLink(r.p.pidPath(pid, filePIDNS.name))
 		if err != nil {
-			continue
+			return true
 		}
 		if ns := parseNS(text); ns != 0 && ns != own {
 			out[ns] = append(out[ns], pid)
 		}
-	}
-	return out, true
+		return true
+	})
+	return out, whole
 }
 
 // strangers are the processes that the survey saw in the init's PID namespace,

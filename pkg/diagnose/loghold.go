@@ -48,8 +48,10 @@ func (c *inspection) logHold() *logHold {
 		if long && path.Deaf == path.Connections {
 			h.conf = Likely
 		}
+	case path.Deaf > 0 && c.driverWaits():
+		h.says = c.receiverWords() + " does not read, and its buffers are full: the engine will not see the container end before it does"
 	case path.Deaf > 0:
-		h.says = c.receiverWords() + " does not read: once that has filled the log driver's buffers the engine will not see the container end"
+		h.says = c.receiverWords() + " has not read over two looks: once that has filled the log driver's buffers the engine will not see the container end"
 		h.maybe = true
 	case path.Connections == 0 && blocked && k.LogDriver == "fluentd": // it tries again for ever, unless told otherwise
 		h.says = "the log driver fluentd has no connection, and tries again: the engine will not see the container end before it has one"
@@ -57,6 +59,14 @@ func (c *inspection) logHold() *logHold {
 		return nil
 	}
 	return h
+}
+
+// driverWaits reports whether the log driver waits for its receiver, as far as that
+// can be seen, and will at the exit: with syslog and gelf that is given up after
+// 10 s, unless a buffer of dockerd's stands before the driver (mode=non-blocking).
+func (c *inspection) driverWaits() bool {
+	path, k := c.t.Log, c.t.Container
+	return path.Full != nil && *path.Full > 0 && *path.Full == path.Connections && (k.LogMode == "non-blocking" || k.LogDriver == "fluentd")
 }
 
 // receiverWords name the receiver of the log.
@@ -149,8 +159,13 @@ func (c *inspection) logFacts() []Evidence {
 	path := c.t.Log
 	out := []Evidence{configFact("LogConfig.Type", bounded(c.t.Container.LogDriver, 40), "the exit waits for this driver to close, without a limit")}
 	if path != nil && path.Deaf > 0 {
-		out = append(out, Evidence{Source: "/proc/net/tcp", Field: "tx_queue", Value: fmt.Sprintf("%d bytes", path.Unsent),
-			Says: fmt.Sprintf("on %d of dockerd's %d connections to the receiver its window is shut, and nothing moved over two looks", path.Deaf, path.Connections)})
+		e := Evidence{Source: "/proc/net/tcp", Field: "tx_queue", Value: fmt.Sprintf("%d bytes", path.Unsent),
+			Says: fmt.Sprintf("on %d of dockerd's %d connections to the receiver its window is shut, and nothing moved over two looks", path.Deaf, path.Connections)}
+		if path.Unix {
+			e.Source, e.Field = "sock_diag", "wmem_alloc"
+			e.Says = fmt.Sprintf("on %d of dockerd's %d connections to the receiver this waits to be read, and nothing moved over two looks", path.Deaf, path.Connections)
+		}
+		out = append(out, e)
 	}
 	if path != nil && path.ReaderPID != 0 {
 		out = append(out, Evidence{Source: fmt.Sprintf("/proc/%d/stat", path.ReaderPID), Field: "state", Value: path.ReaderState,
@@ -173,11 +188,16 @@ func (c *inspection) logFixes() []Fix {
 	default:
 		out = append(out, Fix{When: FixNow, Text: "have the log's receiver read on, or restart it: the driver gives up when the connection breaks, and fluentd when it has a new one"})
 	}
-	if path != nil && path.Deaf > 0 {
-		out = append(out, Fix{When: FixNow, Text: "or cut the connections to it while docker stop waits", Command: cutConnections(path.Peer), Risk: text("what waits to be sent is lost, for every container with this receiver")})
+	if path == nil {
+		return append(out, fixLocalLog)
 	}
-	return append(out, Fix{When: FixRun, Text: "a log that waits for nobody: the local driver and a collector that reads from it, or syslog and gelf over UDP. mode=non-blocking keeps the program going, and not the exit", Patch: "--log-driver local"})
+	if cut := cutConnections(path.Peer); cut != "" && !path.Unix {
+		out = append(out, Fix{When: FixNow, Text: "or cut the connections to it while docker stop waits", Command: cut, Risk: text("what waits to be sent is lost, for every container with this receiver")})
+	}
+	return append(out, fixLocalLog)
 }
+
+var fixLocalLog = Fix{When: FixRun, Text: "a log that waits for nobody: the local driver and a collector that reads from it, or syslog and gelf over UDP. mode=non-blocking keeps the program going, and not the exit", Patch: "--log-driver local"}
 
 // cutConnections closes the connections to an address, "" where that is not known.
 func cutConnections(peer string) string {

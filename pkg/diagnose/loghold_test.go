@@ -14,6 +14,11 @@ func TestLogHold(t *testing.T) {
 	deaf := func(n, all int) *evidence.LogPath {
 		return &evidence.LogPath{Connections: all, Deaf: n, Unsent: 1 << 20}
 	}
+	full := func(n, all int) *evidence.LogPath {
+		p := deaf(n, all)
+		p.Full = &n
+		return p
+	}
 	for name, c := range map[string]struct {
 		path    *evidence.LogPath
 		driver  string
@@ -26,6 +31,9 @@ func TestLogHold(t *testing.T) {
 		"deaf, waits a moment":   {deaf(1, 1), "syslog", &moment, Stuck, Assumed, true},
 		"one of two is deaf":     {deaf(1, 2), "syslog", &long, Stuck, Assumed, true},
 		"deaf, and goes on":      {deaf(1, 1), "syslog", nil, Stops, Assumed, true},
+		"full, and goes on":      {full(1, 1), "syslog", nil, Stops, Assumed, true},
+		"full, by fluentd":       {full(1, 1), "fluentd", nil, Stuck, Assumed, true},
+		"one of two is full":     {full(1, 2), "fluentd", nil, Stops, Assumed, true},
 		"not connected":          {deaf(0, 0), "fluentd", &long, Stuck, Assumed, true},
 		"not connected, and on":  {deaf(0, 0), "fluentd", nil, Stops, Assumed, false},
 		"syslog drops the lines": {deaf(0, 0), "syslog", &long, Stops, Assumed, false},

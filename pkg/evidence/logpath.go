@@ -13,6 +13,10 @@ type LogPath struct {
 	// bytes.
 	Deaf   int `json:"deaf,omitempty"`
 	Unsent int `json:"unsent,omitempty"`
+	// Full is how many of these have no room left in their send buffer, so that
+	// whoever writes to them waits; nil: not known.
+	Full *int `json:"full,omitempty"`
+	Unix bool `json:"unix,omitempty"` // a unix socket, which has no window
 	// Reader is the process of this network namespace that holds the other end of
 	// a deaf one; 0: not found, it may be on another machine or in a container.
 	ReaderPID   int    `json:"reader_pid,omitempty"`

@@ -31,7 +31,7 @@ func (l *looker) seeLogs(ctx context.Context) {
 
 // sendsLog reports whether a container's log driver may have a receiver.
 func sendsLog(c *evidence.Container) bool {
-	return c.LogAddress != "" || c.LogDriver == "fluentd"
+	return c.LogAddress != "" || c.LogDriver == "fluentd" || c.LogDriver == "syslog"
 }
 
 // hangsOnLog is the thread of dockerd that hangs in a call on a file of a

@@ -11,25 +11,29 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
-// LogPaths fills t.Log of those targets whose log driver sends over TCP, and only
-// where nothing moves on one of dockerd's connections to the receiver, or there is
-// none. It reads the table of connections of dockerd's network namespace once, and
-// the rest where something waits in it.
+// LogPaths fills t.Log of those targets whose log driver sends over TCP or a unix
+// socket, and only where nothing moves on one of dockerd's connections to the
+// receiver, or there is none over TCP. It reads the table of connections of
+// dockerd's network namespace once, and the rest where something waits in it.
 func (p *Prober) LogPaths(ctx context.Context, daemon int, targets []*evidence.Target) {
 	ends := make([]endpoint, len(targets))
 	for i, t := range targets {
 		ends[i] = logEndpoint(t.Container.LogDriver, t.Container.LogAddress)
 	}
-	if daemon <= 0 || !slices.ContainsFunc(ends, endpoint.known) {
+	if daemon <= 0 || !slices.ContainsFunc(ends, func(e endpoint) bool { return e.known() || e.path != "" }) {
 		return
 	}
 	found, _ := runBatch(ctx, 1, p.cfg.Total, func(int) []*evidence.LogPath {
 		r := p.newReader()
 		defer r.close()
-		return r.logPaths(ctx, daemon, ends)
+		out := r.logPaths(ctx, daemon, ends)
+		r.unixPaths(ctx, daemon, ends, out)
+		return out
 	}).result(0)
 	for i, path := range found {
 		targets[i].Log = path
@@ -37,18 +41,24 @@ func (p *Prober) LogPaths(ctx context.Context, daemon int, targets []*evidence.T
 }
 
 // endpoint is the receiver of a log: a port, and an address where that is not a
-// name, which is never looked up.
+// name, which is never looked up; or the path of a unix socket.
 type endpoint struct {
 	ip   net.IP
 	port int
+	path string
 }
 
+// known reports whether it is one of TCP.
 func (e endpoint) known() bool { return e.port != 0 }
 
-// logEndpoint reads an option of a log driver, zero where it is no TCP address.
+// logEndpoint reads an option of a log driver, zero where it is an address that
+// takes whatever comes.
 func logEndpoint(driver, address string) endpoint {
 	if driver == "fluentd" && address == "" {
 		address = "localhost:24224" // its default (moby daemon/logger/fluentd)
+	}
+	if driver == "syslog" && address == "" {
+		return endpoint{path: localLog()}
 	}
 	if address == "" {
 		return endpoint{}
@@ -60,10 +70,13 @@ func logEndpoint(driver, address string) endpoint {
 	if err != nil {
 		return endpoint{}
 	}
+	if u.Scheme == "unix" || u.Scheme == "unixgram" {
+		return endpoint{path: u.Path}
+	}
 	port, usual := u.Port(), map[string]string{"tcp": "", "tcp+tls": "", "tls": "", "http": "80", "https": "443"}
 	byScheme, ok := usual[u.Scheme]
 	if !ok {
-		return endpoint{} // a datagram waits for nobody, a unix socket is in no such table
+		return endpoint{} // a datagram waits for nobody
 	}
 	if port == "" {
 		port = byScheme
@@ -75,7 +88,7 @@ func logEndpoint(driver, address string) endpoint {
 	if err != nil {
 		return endpoint{}
 	}
-	return endpoint{net.ParseIP(u.Hostname()), n}
+	return endpoint{ip: net.ParseIP(u.Hostname()), port: n}
 }
 
 // tcpRow is one connection in a table of /proc/PID/net/tcp.
@@ -150,6 +163,9 @@ func parseHexAddress(printed string) (net.IP, int) {
 // logPaths takes the first look, and the second where something waits.
 func (r *reader) logPaths(ctx context.Context, daemon int, ends []endpoint) []*evidence.LogPath {
 	out := make([]*evidence.LogPath, len(ends))
+	if !slices.ContainsFunc(ends, endpoint.known) {
+		return out
+	}
 	first := r.connectionsOf(daemon)
 	waits := func(row tcpRow) bool {
 		return row.deaf() && slices.ContainsFunc(ends, func(e endpoint) bool { return e.known() && e.leadsTo(row.remote) })
@@ -186,6 +202,7 @@ func (r *reader) logPaths(ctx context.Context, daemon int, ends []endpoint) []*e
 func (r *reader) logPath(e endpoint, first, second map[string]tcpRow, own map[string]bool) *evidence.LogPath {
 	path := &evidence.LogPath{}
 	var worst tcpRow
+	var deaf []string
 	anybodys := 0
 	for inode, row := range first {
 		if !e.leadsTo(row.remote) {
@@ -197,6 +214,7 @@ func (r *reader) logPath(e endpoint, first, second map[string]tcpRow, own map[st
 		path.Connections++
 		if again, ok := second[inode]; ok && row.deaf() && again.deaf() && again.unsent >= row.unsent {
 			path.Deaf++
+			deaf = append(deaf, inode)
 			if row.unsent > worst.unsent {
 				worst = row
 			}
@@ -211,8 +229,35 @@ func (r *reader) logPath(e endpoint, first, second map[string]tcpRow, own map[st
 	path.Unsent = worst.unsent
 	ip, port := parseHexAddress(worst.remote)
 	path.Peer = net.JoinHostPort(ip.String(), strconv.Itoa(port))
+	path.Full = r.fullOf(e, deaf)
 	r.findReader(path, worst, first)
 	return path
+}
+
+// fullOf counts those of dockerd's sockets whose send buffer has no room left; nil
+// where that is not known, as in another network namespace.
+func (r *reader) fullOf(e endpoint, inodes []string) *int {
+	d, err := openDiag()
+	if err != nil {
+		return nil
+	}
+	defer d.close()
+	seen, full := 0, 0
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		mem, err := d.tcpMem(family, e.port)
+		for inode, m := range mem {
+			if err == nil && slices.Contains(inodes, strconv.FormatUint(uint64(inode), 10)) {
+				seen++
+				if filled(m.wmemQueued, m.sndbuf) {
+					full++
+				}
+			}
+		}
+	}
+	if seen < len(inodes) {
+		return nil
+	}
+	return &full
 }
 
 // socketsOf are the inodes of a process's sockets.
@@ -233,11 +278,16 @@ func (r *reader) findReader(path *evidence.LogPath, row tcpRow, rows map[string]
 		if other.local != row.remote || other.remote != row.local || inode == "0" {
 			continue
 		}
-		path.ReaderPID = r.holderOf("socket:["+inode+"]", time.Now().Add(r.p.cfg.ReadTimeout))
-		path.ReaderComm = r.comm(path.ReaderPID)
-		if st, err := r.readStat(path.ReaderPID); err == nil && path.ReaderPID != 0 {
-			path.ReaderState = st.State
-		}
+		r.nameReader(path, inode)
+	}
+}
+
+// nameReader says who holds the other end, by its inode.
+func (r *reader) nameReader(path *evidence.LogPath, inode string) {
+	path.ReaderPID = r.holderOf("socket:["+inode+"]", time.Now().Add(2*r.p.cfg.ReadTimeout))
+	path.ReaderComm = r.comm(path.ReaderPID)
+	if st, err := r.readStat(path.ReaderPID); err == nil && path.ReaderPID != 0 {
+		path.ReaderState = st.State
 	}
 }
 

@@ -20,7 +20,7 @@ func TestLogEndpoint(t *testing.T) {
 		{"syslog", "tcp+tls://logs.example.com", "<nil>", 514},
 		{"syslog", "udp://10.0.0.1:514", "<nil>", 0},
 		{"syslog", "unix:///dev/log", "<nil>", 0},
-		{"syslog", "", "<nil>", 0},
+		{"gelf", "", "<nil>", 0},
 		{"fluentd", "", "<nil>", 24224},
 		{"fluentd", "10.0.0.1", "10.0.0.1", 24224},
 		{"fluentd", "[::1]:24225", "::1", 24225},
@@ -48,6 +48,12 @@ func TestParseTCP(t *testing.T) {
 	if ip, port := parseHexAddress("B80D01200000000067452301EFCDAB89:0016"); ip.String() != "2001:db8::123:4567:89ab:cdef" || port != 22 {
 		t.Errorf("%v %d", ip, port)
 	}
+	if got := logEndpoint("syslog", "unixgram:///run/log.sock").path; got != "/run/log.sock" {
+		t.Error(got)
+	}
+	if got := logEndpoint("syslog", "").path; got == "" {
+		t.Error("syslog without an address goes to the local one")
+	}
 	for _, line := range []string{"", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
 		"   0: 0100007F:9A36 0100007F:701D 06 00000000:00000000 03:00000201 00000000 0 0 0", "1: a b 01 x:0 0 0 0 0 1"} {
 		if row, ok := parseTCP([]byte(line)); ok {
@@ -61,7 +67,7 @@ func TestParseTCP(t *testing.T) {
 
 // A real connection whose other end does not read, and one that is read.
 func TestLogPaths(t *testing.T) {
-	deaf, read := listen(t, false), listen(t, true)
+	deaf, read := listenAt(t, "tcp", "127.0.0.1:0", false), listenAt(t, "tcp", "127.0.0.1:0", true)
 	targets := []*evidence.Target{logTarget("tcp://" + deaf), logTarget("tcp://" + read), logTarget("udp://" + deaf), logTarget("tcp://127.0.0.1:1")}
 	for _, address := range []string{deaf, read} {
 		c, err := net.Dial("tcp", address)
@@ -89,9 +95,9 @@ func logTarget(address string) *evidence.Target {
 	return &evidence.Target{Container: &evidence.Container{LogDriver: "syslog", LogAddress: address}}
 }
 
-// listen takes connections, and reads from them or not.
-func listen(t *testing.T, reads bool) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// listenAt takes connections, and reads from them or not.
+func listenAt(t *testing.T, network, address string, reads bool) string {
+	l, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, noKill(os.Args[2:]))
 		os.Exit(1)
 	}
-	if len(os.Args) > 1 && os.Args[1] == receiverArg {
-		if err := receive(); err != nil {
+	if len(os.Args) == 4 && os.Args[1] == receiverArg {
+		if err := receive(os.Args[2], os.Args[3]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		os.Exit(1)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,9 +18,10 @@ import (
 // receiverArg makes this program a receiver of logs, which reads.
 const receiverArg = "receive-logs"
 
-// receive prints its address and reads whatever comes, until its input ends.
-func receive() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// receive prints its address and reads whatever comes, until its input ends: on a
+// port of its own, or on a unix socket.
+func receive(network, address string) error {
+	l, err := net.Listen(network, address)
 	if err != nil {
 		return err
 	}
@@ -38,9 +40,9 @@ func receive() error {
 }
 
 // receiver starts one that ends with the scene.
-func receiver(t *testing.T) (pid int, address string) {
+func receiver(t *testing.T, network, at string) (pid int, address string) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], receiverArg)
+	cmd := exec.Command(os.Args[0], receiverArg, network, at)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +74,7 @@ func logTo(driver, option, address string, more ...string) []string {
 // A receiver that is stopped: docker stop does not return before it goes on, and
 // that is said beforehand.
 func (l *lab) logStopped(t *testing.T) {
-	pid, address := receiver(t)
+	pid, address := receiver(t, "tcp", "127.0.0.1:0")
 	l.run(t, l.plain, "log-stopped", logTo("syslog", "syslog-address", "tcp://"+address)...)
 	hold(t, pid)
 	time.Sleep(stands)
@@ -87,8 +89,8 @@ func (l *lab) logStopped(t *testing.T) {
 		t.Errorf("docker ps says %q", up)
 	}
 	after := l.ask(t, l.plain, "log-stopped")
-	after.wants(t, diagnose.Stuck, []string{"WS321"}, address, fmt.Sprintf("kill -CONT %d", pid))
-	after.wayOut(t, "kill -CONT")
+	after.wants(t, diagnose.Stuck, []string{"WS321"}, "syslog at "+address)
+	a.wayOut(t, "kill -CONT")
 	stop.returns(t, 20*time.Second)
 	l.exits(t, "log-stopped")
 	l.row(t, a, stop.sums())
@@ -96,7 +98,7 @@ func (l *lab) logStopped(t *testing.T) {
 
 // The same with docker kill, fluentd, and connections that are cut.
 func (l *lab) logCut(t *testing.T) {
-	pid, address := receiver(t)
+	pid, address := receiver(t, "tcp", "127.0.0.1:0")
 	l.run(t, l.plain, "log-cut", logTo("fluentd", "fluentd-address", address)...)
 	hold(t, pid)
 	time.Sleep(stands)
@@ -115,24 +117,44 @@ func (l *lab) logCut(t *testing.T) {
 
 // mode=non-blocking keeps the program going, and not the exit.
 func (l *lab) logRing(t *testing.T) {
-	pid, address := receiver(t)
+	pid, address := receiver(t, "tcp", "127.0.0.1:0")
 	l.run(t, l.plain, "log-ring", logTo("gelf", "gelf-address", "tcp://"+address, "--log-opt", "mode=non-blocking")...)
 	hold(t, pid)
 	time.Sleep(stands)
 	a := l.ask(t, l.plain, "log-ring")
-	a.wants(t, a.Verdict, []string{"WS327"}, "gelf at "+address)
+	a.wants(t, diagnose.Stuck, []string{"WS327"}, "gelf at "+address)
+	a.never(t)
 	a.sure(t, diagnose.Assumed)
 	rm := l.later(l.plain, "rm", "-f", "log-ring")
 	time.Sleep(14 * time.Second)
 	rm.waits(t)
-	l.ask(t, l.plain, "log-ring").wayOut(t, "kill -CONT")
+	l.ask(t, l.plain, "log-ring").wants(t, diagnose.Stuck, []string{"WS321"})
+	a.wayOut(t, "kill -CONT")
 	rm.returns(t, 20*time.Second)
+	l.row(t, a, rm.sums())
+}
+
+// A receiver on a unix socket, and docker rm -f.
+func (l *lab) logUnix(t *testing.T) {
+	pid, path := receiver(t, "unix", filepath.Join(t.TempDir(), "log.sock"))
+	l.run(t, l.plain, "log-unix", logTo("syslog", "syslog-address", "unix://"+path)...)
+	hold(t, pid)
+	time.Sleep(stands)
+	a := l.ask(t, l.plain, "log-unix")
+	a.wants(t, diagnose.Stuck, []string{"WS327"}, path, fmt.Sprintf("kill -CONT %d", pid))
+	a.never(t)
+	a.sure(t, diagnose.Likely)
+	rm := l.later(l.plain, "rm", "-f", "log-unix")
+	time.Sleep(14 * time.Second)
+	rm.waits(t)
+	a.wayOut(t, "kill -CONT")
+	rm.returns(t, 30*time.Second)
 	l.row(t, a, rm.sums())
 }
 
 // A receiver that reads is not accused, however much it is sent.
 func (l *lab) logRead(t *testing.T) {
-	_, address := receiver(t)
+	_, address := receiver(t, "tcp", "127.0.0.1:0")
 	l.run(t, l.plain, "log-read", logTo("syslog", "syslog-address", "tcp://"+address)...)
 	time.Sleep(2 * time.Second)
 	a := l.ask(t, l.plain, "log-read")

@@ -23,6 +23,7 @@ var scenes = []struct {
 	{"log-stopped", (*lab).logStopped, true},
 	{"log-cut", (*lab).logCut, true},
 	{"log-ring", (*lab).logRing, true},
+	{"log-unix", (*lab).logUnix, true},
 	{"log-read", (*lab).logRead, true},
 	{"shim-killed", (*lab).shimKilled, true},
 	{"shim-stopped", (*lab).shimStopped, true},

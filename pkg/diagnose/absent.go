@@ -141,6 +141,9 @@ func (c *inspection) mayTakeLong(out *Container) {
 	for i := range out.Findings {
 		if f := &out.Findings[i]; f.Code == "WS308" {
 			f.Severity = SeverityWarning
+			if _, in, h := c.daemonHang(); h != nil {
+				f.Evidence = append(f.Evidence, in.findHang(h).Evidence...)
+			}
 			f.Fixes = []Fix{{When: FixNow, Text: "wait, and look again: a large container takes its time, and a second docker rm -f only answers that the removal is already in progress"}}
 		}
 	}

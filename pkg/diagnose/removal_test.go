@@ -125,6 +125,14 @@ func TestRemovalHangs(t *testing.T) {
 	if got.Verdict != NotRunning || got.Findings[0].Code != "WS311" || got.Findings[0].TID != 51 || got.Findings[0].Severity != SeverityError {
 		t.Errorf("%s %+v", got.Verdict, got.Findings)
 	}
+	moment := 200
+	for i := range d.Process.Tasks {
+		d.Process.Tasks[i].Again = &evidence.SecondLook{AfterMillis: 30, State: "D", SleptMillis: &moment}
+	}
+	got = Judge(s, Options{}).Containers[0]
+	if f := got.Findings[0]; f.Code != "WS308" || f.Severity != SeverityWarning || len(f.Evidence) < 3 {
+		t.Errorf("a wait of a moment: %+v", got.Findings)
+	}
 }
 
 // TestAutoRemoval: --rm in the course of each command, and of no other container.

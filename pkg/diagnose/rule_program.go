@@ -122,15 +122,25 @@ func (c *inspection) ruleSettings(o *outlook) []Finding {
 	}
 	if o.timeout <= 0 {
 		f := newFinding("WS502", nil)
-		f.Summary = "timeout 0: SIGKILL follows the stop signal at once"
-		if o.timeout < 0 {
-			f.Summary = "timeout -1: docker stop never sends SIGKILL"
-		}
+		f.Summary = c.oddTimeout(o)
 		f.Evidence = append(f.Evidence, configFact("StopTimeout", fmt.Sprint(o.timeout), "from "+o.timeoutSource))
 		f.Fixes = append(f.Fixes, Fix{When: FixRun, Text: "give a time that is long enough", Command: command("docker stop -t 10 %s", c.displayName())})
 		out = append(out, f)
 	}
 	return append(out, c.ruleRestart(o)...)
+}
+
+// oddTimeout says what a timeout of 0, or below, comes to.
+func (c *inspection) oddTimeout(o *outlook) string {
+	switch podman := c.podman(); {
+	case o.timeout < 0 && podman:
+		return "timeout -1: Podman takes no time below 0"
+	case o.timeout < 0:
+		return "timeout -1: docker stop never sends SIGKILL"
+	case podman:
+		return "timeout 0: Podman sends SIGKILL at once and no stop signal"
+	}
+	return "timeout 0: SIGKILL follows the stop signal at once"
 }
 
 // ruleRestart: the container that comes back.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestTomlValue(t *testing.T) {
@@ -254,6 +255,22 @@ func TestKept(t *testing.T) {
 	s := &survey{e: &Engine{opt: Options{ProcRoot: proc}}, procs: processes{
 		{pid: 10, comm: "conmon"}, {pid: 11, ppid: 10, comm: "app"}, {pid: 12, ppid: 10, comm: podmanComm}, {pid: 13, ppid: 10, comm: podmanComm}}}
 	if got := fmt.Sprint(s.kept(shim{pid: 10, bundle: "/b"}), s.kept(shim{pid: 10})); got != "[11 12] [11 12 13]" {
+		t.Error(got)
+	}
+}
+
+// A stop of Podman's is told once, and again when the container is stopped anew.
+func TestNewStops(t *testing.T) {
+	var told []string
+	each := func(e Event) { told = append(told, e.Action+" "+e.Name) }
+	web, db := listed{id: id("a1"), names: []string{"/web"}, status: "stopping"}, listed{id: id("a2"), names: []string{"/db"}, status: "running"}
+	known := newStops([]listed{web, db}, nil, time.Now(), each)
+	known = newStops([]listed{web, db}, known, time.Now(), each)
+	web.status = "exited"
+	known = newStops([]listed{web, db}, known, time.Now(), each)
+	web.status, db.status = "stopping", "stopping"
+	newStops([]listed{web, db}, known, time.Now(), each)
+	if got := strings.Join(told, ", "); got != "stopping web, stopping web, stopping db" {
 		t.Error(got)
 	}
 }

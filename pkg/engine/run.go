@@ -58,6 +58,10 @@ func (r *Runner) Create(ctx context.Context, name string, s *Spec) (string, erro
 	if err != nil {
 		return "", usage(err.Error(), err)
 	}
+	if engine, _ := r.e.conn.server(); engine == "podman" && m.config.StopTimeout == nil {
+		usual := 10 // as podman run has it: Podman's Docker API makes 0 of none, which tries no stop signal
+		m.config.StopTimeout = &usual
+	}
 	ctx, cancel := detached(ctx, changing)
 	defer cancel()
 	id, err := r.e.api.create(ctx, name, m)

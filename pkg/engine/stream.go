@@ -27,8 +27,12 @@ type Event struct {
 }
 
 // followed are the events that a stop consists of. Those of exec and of health
-// checks come by the thousand and say nothing about it.
-var followed = []string{"kill", "die", "stop", "start", "restart", "oom", "destroy", "rename", "update"}
+// checks come by the thousand and say nothing about it. Podman calls two of them
+// otherwise when it is asked for them.
+var followed = []string{"kill", "die", "stop", "start", "restart", "oom", "destroy", "rename", "update", "died", removedByPodman}
+
+// removedByPodman is Podman's word for destroy, also in what it tells.
+const removedByPodman = "remove"
 
 // Stream gives the events of all containers, in the engine's order, from a moment
 // on (zero: from now) until the stream breaks. It calls opened when the engine has
@@ -97,6 +101,9 @@ func eventFrom(m events.Message) Event {
 		At: time.Unix(m.Time, m.TimeNano%int64(time.Second)).UTC(), Action: clip(string(m.Action), 64), ID: clip(m.Actor.ID, 64),
 		Name: clip(m.Actor.Attributes["name"], maxLabel), Image: clip(m.Actor.Attributes["image"], maxLabel),
 		Signal: eventSignal(m.Actor.Attributes["signal"]),
+	}
+	if e.Action == removedByPodman {
+		e.Action = "destroy"
 	}
 	if code, err := strconv.Atoi(m.Actor.Attributes["exitCode"]); err == nil {
 		e.Code = &code

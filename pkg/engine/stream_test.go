@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/docker/docker/api/types/events"
 )
 
 // An engine that refuses the stream has not opened it: the client returns before
@@ -61,4 +63,11 @@ func against(t *testing.T, events func(http.ResponseWriter)) *Engine {
 	}
 	t.Cleanup(func() { _ = e.Close() })
 	return e
+}
+
+// Podman's word for a container that was removed.
+func TestPodmanRemoves(t *testing.T) {
+	if e := eventFrom(events.Message{Action: "remove"}); e.Action != "destroy" {
+		t.Errorf("%q", e.Action)
+	}
 }

@@ -39,7 +39,7 @@ func (r *run) verdict(l left) diagnose.Verdict {
 	f := &r.facts
 	alive := len(l.after.Tasks()) > 0
 	switch {
-	case !r.nothingSent() && (denied(f.stopErr) || denied(f.lastErr)):
+	case !r.nothingSent() && (r.denied(f.stopErr) || r.denied(f.lastErr)):
 		return diagnose.Refused
 	case l.after.Blind && !alive && (l.ended() || l.restarted(r)):
 		return diagnose.Unknown // the engine's word alone
@@ -109,6 +109,8 @@ func (r *run) how(l left) diagnose.Verdict {
 	diedOf, known := r.facts.deadOf[r.t.PID]
 	code := r.exitCode(l)
 	switch {
+	case r.killsAtOnce() && (r.c.Verdict == diagnose.Killed || r.c.Verdict == diagnose.Abrupt):
+		return r.c.Verdict // what it would have done with its stop signal cannot be seen
 	case first == evidence.SIGKILL:
 		return diagnose.Abrupt
 	case r.facts.killed, diedOf == evidence.SIGKILL:
@@ -119,6 +121,12 @@ func (r *run) how(l left) diagnose.Verdict {
 		return diagnose.Abrupt
 	}
 	return diagnose.Stops
+}
+
+// killsAtOnce: with a timeout of 0 Podman sends no stop signal.
+func (r *run) killsAtOnce() bool {
+	s := r.p.snapshot
+	return s != nil && s.Host.Engine != nil && s.Host.Engine.Name == "podman" && timeoutOf(r.c) == 0
 }
 
 func (r *run) firstSignal() int {
@@ -157,9 +165,14 @@ func (r *run) blind() bool {
 	})
 }
 
-// denied: the engine's message is one of a refused signal.
-func denied(err error) bool {
-	return err != nil && (strings.Contains(err.Error(), "operation not permitted") || strings.Contains(err.Error(), "permission denied"))
+// denied: the engine's message is one of a refused signal. Podman says of a SIGKILL
+// only that it could not be sent: that is believed where it was foreseen.
+func (r *run) denied(err error) bool {
+	if err == nil {
+		return false
+	}
+	return strings.Contains(err.Error(), "operation not permitted") || strings.Contains(err.Error(), "permission denied") ||
+		r.c.Verdict == diagnose.Refused && strings.Contains(err.Error(), "sending signal to container")
 }
 
 // compare holds the forecast against what was seen.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/whystuck/whystuck/pkg/beside"
 	"github.com/whystuck/whystuck/pkg/engine"
 )
 
@@ -22,14 +23,16 @@ var errBug = errors.New("a bug of ours in reading the events")
 func (w *Watcher) feed(ctx context.Context, since func() time.Time) {
 	pause := firstPause
 	for ctx.Err() == nil {
+		each := func(e engine.Event) { w.queue.put(item{event: e}) }
+		streaming, done := context.WithCancel(ctx)
 		opened := func() {
 			pause = firstPause
 			w.queue.put(item{opened: true})
+			beside.Run(func() { survive(w.complain, func() { w.engine.Stopping(streaming, each) }) })
 		}
 		err := errBug
-		survive(w.complain, func() {
-			err = w.engine.Stream(ctx, since(), opened, func(e engine.Event) { w.queue.put(item{event: e}) })
-		})
+		survive(w.complain, func() { err = w.engine.Stream(ctx, since(), opened, each) })
+		done()
 		if ctx.Err() != nil {
 			return
 		}

@@ -32,6 +32,20 @@ func (m *Machine) signalled(c *container, e engine.Event, now Moment) {
 	}
 }
 
+// stopSeen is a stop that has begun, of an engine that tells of no signal (Podman).
+// What -t said nobody knows; a container with a timeout of 0 that is seen at it had
+// one, or does not die.
+func (m *Machine) stopSeen(c *container, e engine.Event, now Moment) {
+	if !c.alive || c.stop != nil && c.stop.command == CommandStop {
+		return
+	}
+	e.Signal = c.stopSignal
+	m.begin(c, CommandStop, e, now)
+	if c.stop.timeout, c.stop.source = m.timeoutOf(c); c.stop.timeout == 0 {
+		c.stop.timeout, c.stop.source = defaultTimeout, "default"
+	}
+}
+
 // isStop: SIGKILL belongs to the stop under way. After another signal than the
 // stop signal it does where it comes when the timeout is over: docker stop -s.
 func (m *Machine) isStop(c *container, s *stopping, e engine.Event) bool {

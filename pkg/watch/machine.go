@@ -76,6 +76,8 @@ func (m *Machine) Take(e engine.Event, now Moment) {
 	switch e.Action {
 	case "kill":
 		m.signalled(c, e, now)
+	case engine.ActionStopping:
+		m.stopSeen(c, e, now)
 	case "die":
 		m.died(c, e, now)
 	case "stop":
@@ -99,7 +101,7 @@ func (m *Machine) watches(id, name string) bool {
 // changes: the event tells more than the list of the moment before it.
 func changes(action string) bool {
 	switch action {
-	case "kill", "die", "start", "destroy":
+	case "kill", "die", "start", "destroy", engine.ActionStopping:
 		return true
 	}
 	return false
@@ -113,7 +115,7 @@ func (m *Machine) of(e engine.Event) *container {
 			return nil
 		}
 		c = m.add(e.ID)
-		if e.Action == "kill" {
+		if e.Action == "kill" || e.Action == engine.ActionStopping {
 			c.alive = true
 			m.inspect = append(m.inspect, e.ID)
 		}

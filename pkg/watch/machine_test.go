@@ -558,3 +558,36 @@ func TestRenamedInto(t *testing.T) {
 	b.event("die", "a", 0)
 	b.wants(t, "ended stop stops 0")
 }
+
+// Podman tells of no signal: a stop is seen in the list, and its time is a guess.
+func TestStopSeen(t *testing.T) {
+	for name, tt := range map[string]struct {
+		timeout *int
+		ends    time.Duration
+		want    string
+	}{
+		"ends by itself":           {nil, time.Second, "ended stop stops 0"},
+		"killed":                   {ptr(3), 3 * time.Second, "ended stop killed 137"},
+		"outlives its time":        {ptr(3), 5 * time.Second, "overrun stop assumed-timeout, ended stop killed 137"},
+		"had 0, and is seen at it": {ptr(0), 4 * time.Second, "ended stop killed 137"},
+	} {
+		b := newBench()
+		at := func() engine.Event { return engine.Event{At: b.now.Wall, ID: "c1", Name: "web"} }
+		c := b.add("c1")
+		c.alive, c.stopTimeout = true, tt.timeout
+		e := at()
+		e.Action = engine.ActionStopping
+		b.Take(e, b.now)
+		b.pass(tt.ends)
+		e = at()
+		e.Action, e.Code = "die", ptr(137)
+		if strings.HasSuffix(tt.want, "stops 0") {
+			e.Code = ptr(0)
+		}
+		b.Take(e, b.now)
+		b.collect()
+		if got := strings.Join(b.said, ", "); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}

@@ -18,15 +18,17 @@ func (c *inspection) causes() (engine, own []*cause) {
 	}
 	if k.Status == "exited" || k.Status == "dead" {
 		if why := c.endedAndLocked(); why != nil {
-			own = append(own, why)
+			return nil, []*cause{why}
 		}
-		return nil, own
+		if !c.startsAgain() {
+			return nil, nil
+		}
 	}
 	if IsRunning(k.Status) {
 		engine = engineCauses(c.host.Engine)
 	}
-	for i := range c.t.Shims {
-		if p := &c.t.Shims[i]; heldPart(p) {
+	for _, p := range c.keepers() {
+		if heldPart(p) {
 			own = append(own, c.shimHeld(p))
 		}
 	}
@@ -34,15 +36,26 @@ func (c *inspection) causes() (engine, own []*cause) {
 		own = append(own, f)
 	}
 	if len(engine)+len(own) == 0 && k.InspectTrouble == evidence.GapTimeout {
-		own = append(own, c.locked())
+		if why := c.locked(); why != nil {
+			own = append(own, why)
+		}
 	}
 	return engine, own
+}
+
+// startsAgain: it has exited, and its lock is held: a start holds it until the
+// runtime has begun.
+func (c *inspection) startsAgain() bool {
+	return c.t.Container.Status == "exited" && c.t.Container.InspectTrouble == evidence.GapTimeout && !c.t.Moved
 }
 
 // shimHeld: the container's shim is stopped or traced.
 func (c *inspection) shimHeld(p *evidence.Part) *cause {
 	if c.fromPodman() {
 		return c.conmonHeld(p)
+	}
+	if c.t.Container.BundleGone && (c.root == nil || dead(c.root)) {
+		return c.givenUp(p)
 	}
 	return newCause("WS314", LayerShim, endsNever, heldConf(p.Process),
 		fmt.Sprintf("%s (PID %d) is %s: no signal gets through to the container", roleWords(p), p.PID, heldWord(p))).
@@ -59,11 +72,12 @@ func (c *inspection) lockFact() []Evidence {
 }
 
 // locked: the list answers and inspect of this container does not. Who holds the
-// lock is looked for from the container outwards.
+// lock is looked for from the container outwards. nil where that is no fault, for all
+// that can be seen.
 func (c *inspection) locked() *cause {
-	for i := range c.t.Shims {
-		if in, hangs := partHangs(&c.t.Shims[i]); len(hangs) > 0 {
-			return c.runtimeStuck(in, &hangs[0], &c.t.Shims[i])
+	for _, p := range c.keepers() {
+		if in, hangs := partHangs(p); len(hangs) > 0 {
+			return c.runtimeStuck(in, &hangs[0], p)
 		}
 	}
 	below := c.runtimes()
@@ -79,10 +93,15 @@ func (c *inspection) locked() *cause {
 		}
 	}
 	if len(below) > 0 {
-		return c.runtimeWaits(below[0])
+		if why := c.runtimeWaits(below[0]); why.conf != Assumed || !c.startsAgain() {
+			return why
+		}
 	}
 	if c.root == nil && c.wasRunning() && !c.unread() {
 		return c.exitHeld()
+	}
+	if c.startsAgain() {
+		return nil // a start may take its time
 	}
 	return newCause("WS303", LayerShim, endsNever, Likely,
 		"its lock in the engine is held: docker stop, kill, rm and inspect of it hang").
@@ -111,6 +130,8 @@ func (c *inspection) blocked(out *Container, why *cause, own []*cause) {
 		c.unsent(out)
 	case endsUnsettled:
 		c.unsettle(out)
+	case endsForgotten:
+		c.forgotten(out)
 	default:
 		c.unreached(out, why)
 	}

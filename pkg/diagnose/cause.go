@@ -16,6 +16,7 @@ const (
 	endsAstray                        // somebody else answers the client
 	endsUnsent                        // dockerd cannot reach containerd, and kills by itself
 	endsUnsettled                     // as if all were well, or as endsUnsent
+	endsForgotten                     // containerd says that there is no such task
 )
 
 // cause is a fault of the engine that decides, whatever the container would do.

@@ -128,6 +128,21 @@ func TestCauses(t *testing.T) {
 			engine(s, "", d, fresh)
 		}, "", Killed, true},
 		{"shim stopped", func(s *evidence.Snapshot) { s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "T")} }, "WS314", Stuck, false},
+		{"shim stopped, and given up by containerd", func(s *evidence.Snapshot) {
+			s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "T")}
+			s.Targets[0].Container.BundleGone = true
+			s.Targets[0].Processes, s.Targets[0].Identity.Alive = nil, false
+		}, "WS314", Ghost, true},
+		{"shim stopped, no bundle, and the init lives", func(s *evidence.Snapshot) {
+			s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "T")}
+			s.Targets[0].Container.BundleGone = true
+		}, "WS314", Stuck, false},
+		{"an exited container whose start hangs", func(s *evidence.Snapshot) {
+			locked(s)
+			s.Targets[0].Container.Status = "exited"
+			shim.Below = []evidence.Process{runc}
+			s.Targets[0].Shims = []evidence.Part{shim}
+		}, "WS322", Stuck, false},
 		{"conmon stopped", func(s *evidence.Snapshot) {
 			s.Host.Engine.Name = "podman"
 			s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "T")}
@@ -152,6 +167,10 @@ func TestCauses(t *testing.T) {
 		{"two shims", func(s *evidence.Snapshot) {
 			s.Targets[0].ShimsSought = true
 			s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 90, "S"), partIn(evidence.RoleShim, 91, "S")}
+		}, "WS317", Killed, true},
+		{"a stopped shim of an earlier run", func(s *evidence.Snapshot) {
+			s.Targets[0].ShimsSought = true
+			s.Targets[0].Shims = []evidence.Part{partIn(evidence.RoleShim, 89, "T"), partIn(evidence.RoleShim, 90, "S")}
 		}, "WS317", Killed, true},
 		{"a shim and its cleaner", func(s *evidence.Snapshot) {
 			s.Targets[0].ShimsSought = true

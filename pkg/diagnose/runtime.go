@@ -13,9 +13,9 @@ import (
 // ended: what is in the container's cgroup counts only until its program runs.
 func (c *inspection) runtimes() []*evidence.Process {
 	var out []*evidence.Process
-	for i := range c.t.Shims {
-		for j := range c.t.Shims[i].Below {
-			if p := &c.t.Shims[i].Below[j]; c.notStarted() || !c.isMember(p.PID) {
+	for _, shim := range c.keepers() {
+		for j := range shim.Below {
+			if p := &shim.Below[j]; c.notStarted() || !c.isMember(p.PID) {
 				out = append(out, p)
 			}
 		}
@@ -88,7 +88,7 @@ func (c *inspection) runtimeHeld(p *evidence.Process) *cause {
 
 // notStarted: its program has not been executed yet.
 func (c *inspection) notStarted() bool {
-	return c.t.Container.Status == "created" || c.t.Birth != nil && c.t.Birth.Unstarted
+	return c.t.Container.Status == "created" || c.startsAgain() || c.t.Birth != nil && c.t.Birth.Unstarted
 }
 
 // birthFacts show how far the start has come.

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -24,20 +25,51 @@ func (c *inspection) judgeShims(out *Container) {
 	case running && len(shims) == 0 && c.root != nil && !dead(c.root):
 		c.orphaned(out)
 	case len(shims) > 1:
-		f := newFinding("WS317", nil)
-		f.Summary = fmt.Sprintf("%d shims have this container's id: containerd talks to one of them, and the container may be the other's child", len(shims))
-		for _, p := range shims {
-			says := "a shim with the container's id"
-			if c.root != nil && c.root.PPID == p.PID {
-				says += ", the parent of its init"
-			}
-			f.Evidence = append(f.Evidence, Evidence{Source: fmt.Sprintf("/proc/%d/cmdline", p.PID), Field: "-id", Value: c.shortID(), Says: says})
+		out.Findings = append(out.Findings, c.findSecond(shims))
+	case k.Status == "exited" && !c.startsAgain() && len(shims) == 1 && len(c.t.Processes) == 0 && k.Outlived(shims[0].Process.StartTicks, c.takenAt, c.host.UptimeTicks):
+		f := c.findLeftShim(shims[0].PID)
+		if held(shims[0].Process) {
+			f.Evidence = append(f.Evidence, heldFact(shims[0])...)
+			f.Fixes[0].Text = "end it: a docker start finds its socket, and waits for it"
 		}
-		f.Fixes = []Fix{{When: FixHost, Text: "end the one that is not the parent of the container's init, once it has no children"}}
 		out.Findings = append(out.Findings, f)
-	case k.Status == "exited" && len(shims) == 1 && len(c.t.Processes) == 0 && k.Outlived(shims[0].Process.StartTicks, c.takenAt, c.host.UptimeTicks):
-		out.Findings = append(out.Findings, c.findLeftShim(shims[0].PID))
 	}
+}
+
+// keepers are the shims that keep this run of the container: where the parent of
+// its init is among them no other, which is left of an earlier run.
+func (c *inspection) keepers() []*evidence.Part {
+	var all []*evidence.Part
+	own := c.root != nil && slices.ContainsFunc(c.t.Shims, func(p evidence.Part) bool { return p.PID == c.root.PPID })
+	for i := range c.t.Shims {
+		if p := &c.t.Shims[i]; !own || p.Role != evidence.RoleShim || p.PID == c.root.PPID {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// findSecond: a shim of an earlier run is still there. containerd talks to the other
+// one; where the parent of the init is among them, that is the other one.
+func (c *inspection) findSecond(shims []*evidence.Part) Finding {
+	f := newFinding("WS317", nil)
+	f.Summary = fmt.Sprintf("%d shims have this container's id: containerd talks to one of them", len(shims))
+	keepers := c.keepers()
+	for _, p := range shims {
+		says := "a shim with the container's id"
+		switch kept := slices.Contains(keepers, p); {
+		case kept && len(keepers) < len(c.t.Shims):
+			says += ", the parent of its init"
+		case !kept:
+			says += ", left of an earlier run"
+			f.Fixes = append(f.Fixes, Fix{When: FixNow, Text: "end the one that is left: the container does not notice", Command: fmt.Sprintf("sudo kill -KILL %d", p.PID)})
+		}
+		f.Evidence = append(f.Evidence, Evidence{Source: fmt.Sprintf("/proc/%d/cmdline", p.PID), Field: "-id", Value: c.shortID(), Says: says})
+	}
+	if len(f.Fixes) == 0 {
+		f.Fixes = []Fix{{When: FixHost, Text: "end the one that is not the parent of the container's init, once it has no children"}}
+	}
+	return f
 }
 
 // orphaned: the init lives and its shim is gone, so nobody passes signals on or

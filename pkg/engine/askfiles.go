@@ -74,6 +74,7 @@ func (e *Engine) recordOf(ctx context.Context, id string) runtimeState {
 	r, err := beside.Within(ctx, func() runtimeState {
 		r := h.record(id)
 		r.kept = h.pid != 0 && h.keeps(id)
+		r.lost = r.kept && h.loses(id)
 		return r.inOurs(e.opt.ProcRoot, h.pid)
 	})
 	if err != nil {

@@ -153,11 +153,20 @@ type runtimeState struct {
 	// ours is the PID by our own numbers where it is not the recorded one, see
 	// inOurs.
 	ours int
+	// lost: containerd has no bundle of it, where it has those of the engine.
+	lost bool
 }
 
 // keeps reports whether the engine's files have a container.
 func (h *home) keeps(id string) bool {
 	return isID(id) && slices.ContainsFunc(h.containerDirs(), func(dir string) bool { return h.fs.exists(filepath.Join(dir, id)) })
+}
+
+// loses reports whether containerd has no bundle of a container, where its bundles
+// are known to be.
+func (h *home) loses(id string) bool {
+	dirs := h.bundleDirs()
+	return len(dirs) > 0 && !slices.ContainsFunc(dirs, func(dir string) bool { return h.fs.exists(filepath.Join(dir, id)) })
 }
 
 // record finds the runtime's state of a container. The directory is named for

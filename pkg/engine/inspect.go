@@ -201,6 +201,7 @@ func addRecord(c *evidence.Container, r runtimeState) {
 	if c.PID == 0 && !c.Inspected && c.Status != "exited" && c.Status != "dead" {
 		c.PID = r.PID
 	}
+	c.BundleGone = r.lost && (c.Status == "running" || c.Status == "paused")
 	c.RuntimeLeft = r.PID != 0 && (c.Status == "exited" || c.Status == "dead")
 	if r.PID != 0 && c.PID == r.PID {
 		c.PID, c.RuntimeStart = r.here(), r.Start

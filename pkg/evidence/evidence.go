@@ -204,6 +204,9 @@ type Container struct {
 	RuntimeStart uint64 `json:"runtime_start_ticks,omitempty"`
 	// RuntimeLeft: it has ended, and the runtime still has a record of it.
 	RuntimeLeft bool `json:"runtime_left,omitempty"`
+	// BundleGone: the engine takes it for running, and containerd has no bundle of
+	// it any more.
+	BundleGone bool `json:"bundle_gone,omitempty"`
 	// FinishedAt and ExitCode are of the last run.
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 	ExitCode   *int       `json:"exit_code,omitempty"`

@@ -69,7 +69,7 @@ func passes(t *evidence.Target) bool {
 	case "restarting", "removing":
 		return true
 	case "exited", "stopped": // Podman's word
-		return len(t.Processes) > 0 || len(t.Shims) > 0 // it is ending, or starts again
+		return len(t.Processes) > 0 || len(t.Shims) > 0 || c.InspectTrouble != "" // it is ending, or starts again
 	case "created":
 		return c.InspectTrouble != "" || t.PID != 0 || len(t.Processes) > 0 || len(t.Shims) > 0
 	}

@@ -68,7 +68,7 @@ func (l *looker) seeShims(ctx context.Context, t *evidence.Target) {
 		t.Clients = l.engine.ExecClients(ctx, c.ID, c.Name)
 		l.prober.Parts(ctx, t.Clients)
 	}
-	if c.Status == "created" || c.Status == "restarting" || startsNow(t) {
+	if c.Status == "created" || c.Status == "restarting" || c.Status == "exited" && c.InspectTrouble != "" || startsNow(t) {
 		t.Birth = l.engine.BirthOf(ctx, c.ID)
 	}
 }

@@ -7,6 +7,9 @@ import (
 
 func (d *Daemon) path(name string) string { return filepath.Join(d.dir, name) }
 
+// ContainerdState is the state directory of our own containerd.
+func (d *Daemon) ContainerdState() string { return d.path("containerd") }
+
 func (d *Daemon) containerdSocket() string { return d.path("containerd/containerd.sock") }
 
 // Host is the engine's address as DOCKER_HOST takes it.

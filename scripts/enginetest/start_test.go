@@ -64,6 +64,35 @@ func (l *lab) startLookup(t *testing.T) {
 	l.row(t, a, start.sums()+", "+stop.sums()+", "+rm.sums())
 }
 
+// A container that has run before, and whose next start hangs, is one that starts,
+// although the list says exited.
+func (l *lab) startAgain(t *testing.T) {
+	m, dir := silent.ForTest(t), t.TempDir()
+	sh(t, fmt.Sprintf("cp %s %s/hang", bed.StaticProgram(t), dir))
+	l.remove(t, l.plain, "again")
+	l.docker(t, l.plain, "create", "--label", "whystuck.test=1", "--network", "none", "--name", "again", "-v", dir+":/mnt", "--entrypoint", "/mnt/hang", "lab", "exit")
+	l.docker(t, l.plain, "start", "again")
+	l.docker(t, l.plain, "stop", "again")
+	if err := unix.Mount(m.Dir, dir, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	healing(t, func() { m.Release(); _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	start := l.later(l.plain, "start", "again")
+	time.Sleep(8 * time.Second)
+	a := l.ask(t, l.plain, "again")
+	a.holds(t, "WS322", diagnose.Likely, "/mnt/hang", "fuse.silent")
+	stop, rm := l.later(l.plain, "stop", "-t", "1", "again"), l.later(l.plain, "rm", "-f", "again")
+	time.Sleep(2 * time.Second)
+	for _, c := range []*command{start, stop, rm} {
+		c.waits(t)
+	}
+	a.abort(t)
+	for _, c := range []*command{start, stop, rm} {
+		c.returns(t, 30*time.Second)
+	}
+	l.row(t, a, start.sums()+", "+stop.sums()+", "+rm.sums())
+}
+
 // The program's execve hangs: the container is Up and has not begun.
 func (l *lab) startExec(t *testing.T) {
 	m := silent.ForTest(t)

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
@@ -81,20 +82,33 @@ func (c *inspection) receiverWords() string {
 	return says + ")"
 }
 
-// fileHold: a thread of dockerd hangs in a call on the container's log file. nil
-// where it has moved on.
+// fileHold: a thread of dockerd hangs in a call on one of the container's own files,
+// or on another container's while the file system of both is frozen: the exit is
+// booked in a file beside the log. nil where the thread has moved on.
 func (c *inspection) fileHold() *logHold {
 	if c.host.Engine == nil {
 		return nil
 	}
 	in, hangs := partHangs(part(c.host.Engine.Parts, evidence.RoleDaemon))
-	for i := range hangs {
-		if h := &hangs[i]; h.t.TID == c.t.Log.DaemonTID {
-			f := in.findHang(h)
-			return &logHold{says: "dockerd itself hangs in a write to the container's log: the engine will not see it end before that is done", conf: h.conf, facts: f.Evidence, fixes: f.Fixes}
-		}
+	i := slices.IndexFunc(hangs, func(h hang) bool { return h.t.TID == c.t.Log.DaemonTID })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	h := &hangs[i]
+	if slow(h.wait) && short(h.t) {
+		return nil // a busy disk
+	}
+	f := in.findHang(h)
+	out := &logHold{conf: h.conf, facts: f.Evidence, fixes: f.Fixes,
+		says: "dockerd itself hangs in a call on the container's own files: the engine will not see it end before that is done"}
+	if c.t.Log.Beside {
+		if h.wait == nil || h.wait.Topic != "frozen-fs" {
+			return nil // what one file waits for need not be in the way of another
+		}
+		out.conf = Assumed
+		out.says = "dockerd itself hangs on the file system that it books exits on: the engine will not see the container end before that is done"
+	}
+	return out
 }
 
 // outputBlocked reports whether a process of the container waits in a write to its
@@ -116,7 +130,7 @@ func (c *inspection) outputBlocked() (blocked, long bool) {
 // processes go, and docker's commands wait.
 func (c *inspection) logHolds(out *Container, o *outlook) {
 	h := c.logHold()
-	if h == nil || len(o.hangs) > 0 || out.Verdict == Stuck || out.Verdict == Ghost {
+	if h == nil || len(o.hangs) > 0 || c.t.Container.InspectTrouble != "" || out.Verdict == Stuck || out.Verdict == Ghost {
 		return
 	}
 	f := newFinding("WS327", nil)

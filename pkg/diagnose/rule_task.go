@@ -59,12 +59,20 @@ func (c *inspection) ruleOutput(o *outlook) []Finding {
 			if k := c.t.Container; k != nil && k.LogDriver != "" {
 				f.Evidence = append(f.Evidence, configFact("HostConfig.LogConfig.Type", k.LogDriver, "the log driver, which reads it by way of the shim and dockerd"))
 			}
-			f.Fixes = append(f.Fixes, Fix{When: FixHost, Text: "make the log's server read again, or end its connection: all that is written goes through at once"},
-				Fix{When: FixRun, Text: "lose lines rather than hang while it runs: docker run --log-opt mode=non-blocking --log-opt max-buffer-size=4m. The exit waits for a receiver that does not read all the same"})
+			f.Fixes = append(f.Fixes, c.outputFixes()...)
 			return []Finding{f}
 		}
 	}
 	return nil
+}
+
+// outputFixes depend on who takes the log: somebody else, or dockerd by itself.
+func (c *inspection) outputFixes() []Fix {
+	if k := c.t.Container; k != nil && k.LogDriver != "" && !remoteLog(k.LogDriver) {
+		return []Fix{{When: FixHost, Text: "nobody stands behind this log driver: see whether the shim, dockerd or the file system of dockerd's data directory stands still, or a client attached to the container"}}
+	}
+	return []Fix{{When: FixHost, Text: "make the log's server read again, or end its connection: all that is written goes through at once"},
+		{When: FixRun, Text: "lose lines rather than hang while it runs: docker run --log-opt mode=non-blocking --log-opt max-buffer-size=4m. The exit waits for a receiver that does not read all the same"}}
 }
 
 // blockedOutput is the descriptor that a task has waited to write to over two looks.

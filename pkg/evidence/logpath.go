@@ -22,7 +22,9 @@ type LogPath struct {
 	ReaderPID   int    `json:"reader_pid,omitempty"`
 	ReaderComm  string `json:"reader_comm,omitempty"`
 	ReaderState string `json:"reader_state,omitempty"` // its state letter
-	// DaemonTID is a thread of dockerd that hangs in a call on the container's own
-	// log file; 0: none.
-	DaemonTID int `json:"daemon_tid,omitempty"`
+	// DaemonTID is a thread of dockerd that hangs in a call on a file in the
+	// container's own directory (its log, its state), or Beside that, in another
+	// container's; 0: none.
+	DaemonTID int  `json:"daemon_tid,omitempty"`
+	Beside    bool `json:"beside,omitempty"`
 }

@@ -2,6 +2,7 @@ package look
 
 import (
 	"context"
+	"regexp"
 	"strings"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -20,9 +21,7 @@ func (l *looker) seeLogs(ctx context.Context) {
 		if c := t.Container; t.Kind != evidence.KindContainer || c == nil || c.Status != "running" {
 			continue
 		}
-		if tid := hangsOnLog(l.snap.Host.Engine.Parts, t.Container.ID); tid != 0 {
-			t.Log = &evidence.LogPath{DaemonTID: tid}
-		} else if sendsLog(t.Container) {
+		if t.Log = hangsOnLog(l.snap.Host.Engine.Parts, t.Container.ID); t.Log == nil && sendsLog(t.Container) {
 			remote = append(remote, t)
 		}
 	}
@@ -34,18 +33,29 @@ func sendsLog(c *evidence.Container) bool {
 	return c.LogAddress != "" || c.LogDriver == "fluentd" || c.LogDriver == "syslog"
 }
 
-// hangsOnLog is the thread of dockerd that hangs in a call on a file of a
-// container's directory, 0 if there is none.
-func hangsOnLog(parts []evidence.Part, id string) int {
+// hangsOnLog finds a thread of dockerd that hangs in a call on a file of a container's
+// directory, where its log is written, if it is, and its exit is booked; else one that
+// hangs beside that, in another container's. nil: there is none.
+func hangsOnLog(parts []evidence.Part, id string) *evidence.LogPath {
+	var beside *evidence.LogPath
 	for _, p := range parts {
 		if p.Role != evidence.RoleDaemon || p.Process == nil || id == "" {
 			continue
 		}
 		for _, t := range p.Process.Tasks {
-			if t.State == "D" && t.About != nil && strings.Contains(t.About.Path, "/containers/"+id+"/") {
-				return t.TID
+			if t.State != "D" || t.About == nil {
+				continue
+			}
+			if strings.Contains(t.About.Path, "/containers/"+id+"/") {
+				return &evidence.LogPath{DaemonTID: t.TID}
+			}
+			if inContainers.MatchString(t.About.Path) {
+				beside = &evidence.LogPath{DaemonTID: t.TID, Beside: true}
 			}
 		}
 	}
-	return 0
+	return beside
 }
+
+// inContainers tells a path below dockerd's directory of containers.
+var inContainers = regexp.MustCompile(`/containers/[0-9a-f]{64}/`)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
+	"github.com/whystuck/whystuck/scripts/bed"
 )
 
 // receiverArg makes this program a receiver of logs, which reads.
@@ -172,4 +173,42 @@ func (a answer) sure(t *testing.T, want diagnose.Confidence) {
 	if a.Confidence != want {
 		t.Errorf("%s: %s, want %s", a.Name, a.Confidence, want)
 	}
+}
+
+// A frozen file system: the scene has an engine of its own whose containers' directory lies on a file
+// system that is frozen: dockerd itself hangs, and answers.
+func (l *lab) logFrozen(t *testing.T) {
+	bed.Require(t, "mkfs.ext4", "fsfreeze")
+	d := bed.StartDaemon(t)
+	if err := d.Import(t.Context(), "lab", map[string]string{"/siglab": bed.StaticProgram(t)}, `ENTRYPOINT ["/siglab"]`); err != nil {
+		t.Fatal(err)
+	}
+	dir, image := d.DataRoot()+"/containers", filepath.Join(t.TempDir(), "image")
+	t.Cleanup(bed.Guard(t, "umount "+dir+" 2>/dev/null; true"))
+	sh(t, fmt.Sprintf("truncate -s 64M %[1]s; mkfs.ext4 -q -F %[1]s; mount -o loop %[1]s %[2]s", image, dir))
+	l.run(t, d, "writes", "lab", "flood")
+	l.run(t, d, "quiet", "lab", "exit")
+	thaw := healing(t, bed.Guard(t, "fsfreeze -u "+dir+" 2>/dev/null; true"))
+	sh(t, "fsfreeze -f "+dir)
+	time.Sleep(stands)
+	quiet := l.ask(t, d, "quiet")
+	quiet.wants(t, diagnose.Stuck, []string{"WS327"}, "fsfreeze -u "+dir)
+	quiet.sure(t, diagnose.Assumed)
+	a := l.ask(t, d, "writes")
+	a.wants(t, diagnose.Stuck, []string{"WS327", "WS221"}, "fsfreeze -u "+dir, "json.log")
+	a.sure(t, diagnose.Likely)
+	stop, stopQuiet := l.later(d, "stop", "-t", "1", "writes"), l.later(d, "stop", "-t", "1", "quiet")
+	time.Sleep(14 * time.Second)
+	stop.waits(t)
+	stopQuiet.waits(t)
+	a.wayOut(t, "fsfreeze -u")
+	stop.returns(t, 30*time.Second)
+	stopQuiet.returns(t, 30*time.Second)
+	thaw()
+	for _, name := range []string{"writes", "quiet"} {
+		if s := l.state(t, d, name); !strings.HasPrefix(s, "exited") {
+			t.Errorf("after the way out: %s %s", name, s)
+		}
+	}
+	l.row(t, a, stop.sums()+", "+stopQuiet.sums())
 }

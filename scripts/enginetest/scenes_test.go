@@ -26,6 +26,7 @@ var scenes = []struct {
 	{"log-cut", (*lab).logCut, true},
 	{"log-ring", (*lab).logRing, true},
 	{"log-unix", (*lab).logUnix, true},
+	{"log-frozen", (*lab).logFrozen, true},
 	{"log-read", (*lab).logRead, true},
 	{"shim-killed", (*lab).shimKilled, true},
 	{"shim-stopped", (*lab).shimStopped, true},

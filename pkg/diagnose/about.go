@@ -60,10 +60,16 @@ func (c *inspection) aboutFacts(p *evidence.Process, t *evidence.Task) []Evidenc
 	if l := c.hungLine(p, t, false); l != nil {
 		out = append(out, Evidence{Source: "kernel log", Field: "hung task", Value: fmt.Sprintf("%s:%d", bounded(l.Comm, 20), l.TID), Says: fmt.Sprintf("blocked for more than %d seconds", l.Seconds)})
 	}
+	if async(t) {
+		out = append(out, Evidence{Source: fmt.Sprintf("/proc/%d/maps", p.PID), Field: "[aio]", Value: "mapped", Says: "a ring of asynchronous requests (io_setup)"})
+	}
 	if a := t.About; a != nil {
 		if a.Path != "" {
 			source, says := base+"/fd", "the file that the call is about"
-			if a.Via == evidence.ViaArgument {
+			switch a.Via {
+			case evidence.ViaAIO:
+				says = "a file that it has open"
+			case evidence.ViaArgument:
 				source, says = base+"/mem", "the path in the call's argument"
 			}
 			out = append(out, Evidence{Source: source, Field: "path", Value: bounded(a.Path, 200), Says: says})

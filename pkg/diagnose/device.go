@@ -39,16 +39,25 @@ type throttle struct {
 // longTransfer is from when on a throttled call is as good as endless, in seconds.
 const longTransfer = 30
 
+// async: what is known of a task is only what it has files on.
+func async(t *evidence.Task) bool { return t.About != nil && t.About.Via == evidence.ViaAIO }
+
+// smallest is what a request of io_submit moves at least on most devices, in bytes:
+// it goes past the page cache, in whole blocks.
+const smallest = 4096
+
 // throttled finds the limit that a task waits for: only one that fits its call, with
 // the longest time.
 func (c *inspection) throttled(t *evidence.Task) (found throttle, ok bool) {
 	if t == nil {
 		return found, false
 	}
-	if w := catalog.LookupWait(t.Stack, wchan(t)); w == nil || !slow(w) && w.Topic != "block" {
+	direction, size := transfer(t.Syscall)
+	if async(t) {
+		direction, size = "", smallest
+	} else if w := catalog.LookupWait(t.Stack, wchan(t)); w == nil || !slow(w) && w.Topic != "block" {
 		return found, false
 	}
-	direction, size := transfer(t.Syscall)
 	for _, d := range c.devices(t) {
 		for _, l := range d.Limits {
 			kind, unit, _ := strings.Cut(l.Kind, "_")

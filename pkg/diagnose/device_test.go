@@ -8,6 +8,37 @@ import (
 	"github.com/whystuck/whystuck/pkg/evidence"
 )
 
+// TestRings: a process with a ring of asynchronous requests is not promised to die
+// where a device below its files does not answer, and is elsewhere.
+func TestRings(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		d       evidence.BlockDevice
+		verdict Verdict
+		conf    Confidence
+		says    string
+	}{
+		{"one byte in a second", evidence.BlockDevice{Limits: []evidence.IOLimit{{Kind: "write_bps", Value: 1, File: "/sys/fs/cgroup/x/io.max"}}}, Stuck, Assumed, "a request of 4096 bytes takes 68 min"},
+		{"fast enough", evidence.BlockDevice{Limits: []evidence.IOLimit{{Kind: "write_bps", Value: 1 << 20}}}, Killed, Certain, ""},
+		{"suspended", evidence.BlockDevice{DMName: "vg-data", Suspended: ptr(true)}, Stuck, Assumed, "has files on"},
+		{"in order", evidence.BlockDevice{State: "running"}, Killed, Certain, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := snapshot(proc{pid: 100, ns: 1, call: "pause", state: "S", change: func(p *evidence.Process) {
+				p.AIO = []evidence.About{{Path: "/d/x", Mount: "/d", FSType: "ext4", Device: "8:0", Via: evidence.ViaAIO}}
+			}})
+			c.d.Number, c.d.Name = "8:0", "sda"
+			s.Targets[0].Devices = []evidence.BlockDevice{c.d}
+			got := Judge(s, Options{}).Containers[0]
+			want(t, got, c.verdict, c.conf)
+			rings := slices.ContainsFunc(got.Findings, func(f Finding) bool { return f.Code == "WS220" })
+			if rings != (c.says != "") || !slices.ContainsFunc(got.Findings, func(f Finding) bool { return strings.Contains(f.Summary, c.says) }) {
+				t.Errorf("%+v", got.Findings)
+			}
+		})
+	}
+}
+
 // TestDevices: a limit counts where the call is long at its rate, and a device where
 // it says itself that it does not work. Made by hand but for throttles and loop
 // devices, which the hang bed provokes.

@@ -35,11 +35,15 @@ func (c *inspection) hangs() []hang {
 			out = append(out, *h)
 			continue
 		}
+		before := len(out)
 		for j := range p.Tasks {
 			if h := c.taskHang(p, &p.Tasks[j]); h != nil {
 				h.leaderZombie = h.leaderZombie || p == c.root && p.Tasks[j].TID != p.PID && p.State != "D"
 				out = append(out, *h)
 			}
+		}
+		if h := c.hangAsync(p); h != nil && len(out) == before {
+			out = append(out, *h)
 		}
 	}
 	if h := c.strangerHang(); h != nil {
@@ -136,6 +140,26 @@ func hangExit(p *evidence.Process, t *evidence.Task) *hang {
 		h.conf = Assumed
 	}
 	return h
+}
+
+// hangAsync is for a process whose exit would wait for requests that it has handed to
+// the kernel (fs/aio.c exit_aio): nothing but its ring is to be seen before. How many
+// are under way is not, so it counts only where a device below its files is known not
+// to answer.
+func (c *inspection) hangAsync(p *evidence.Process) *hang {
+	lead := leader(p)
+	if lead == nil || dying(p) {
+		return nil
+	}
+	for i := range p.AIO {
+		t := *lead
+		t.About = &p.AIO[i]
+		if c.deviceHangs(&t) {
+			return &hang{p: p, t: &t, code: "WS220", conf: Assumed,
+				says: "it does input and output by io_submit, and has files on a device that does not answer: its exit waits for every request that is under way there, whether any is cannot be seen"}
+		}
+	}
+	return nil
 }
 
 // holdsEnd reports whether the end of the container waits for the end of p: of its

@@ -35,8 +35,11 @@ func (c *inspection) findThrottle(h *hang, th throttle) Finding {
 	if strings.HasSuffix(th.limit.Kind, "iops") {
 		unit = "operations"
 	}
-	f.Summary = fmt.Sprintf("%s (PID %d) waits for %s, which its cgroup may use for %d %s in a second", name(h.p), h.p.PID, th.d.Name, th.limit.Value, unit)
-	if th.seconds >= 1 {
+	f.Summary = fmt.Sprintf("%s (PID %d) %s %s, which its cgroup may use for %d %s in a second", name(h.p), h.p.PID, onDevice(h), th.d.Name, th.limit.Value, unit)
+	switch {
+	case th.seconds >= 1 && async(h.t):
+		f.Summary += fmt.Sprintf(": a request of %d bytes takes %s", smallest, durationWords(th.seconds))
+	case th.seconds >= 1:
 		f.Summary += fmt.Sprintf(": this call alone takes %s", durationWords(th.seconds))
 	}
 	f.Evidence = append(f.Evidence, Evidence{Source: limitSource(th.limit), Field: th.d.Number, Value: fmt.Sprint(th.limit.Value), Says: th.limit.Kind + " of this container"})
@@ -57,6 +60,14 @@ func (c *inspection) findThrottle(h *hang, th throttle) Finding {
 	}
 	f.Fixes = append(f.Fixes, Fix{When: FixRun, Text: "a limit that lets its largest write through within the stop timeout (--device-write-bps, --device-read-bps)"})
 	return f
+}
+
+// onDevice is what a process has to do with the device below its hang.
+func onDevice(h *hang) string {
+	if async(h.t) {
+		return "has files on"
+	}
+	return "waits for"
 }
 
 func limitSource(l evidence.IOLimit) string {
@@ -80,7 +91,7 @@ func durationWords(s float64) string {
 func (c *inspection) findDead(h *hang, d *evidence.BlockDevice, why string) Finding {
 	f := newFinding("WS214", h.p)
 	f.TID = h.t.TID
-	f.Summary = fmt.Sprintf("%s (PID %d) waits for %s: %s", name(h.p), h.p.PID, deviceName(d), why)
+	f.Summary = fmt.Sprintf("%s (PID %d) %s %s: %s", name(h.p), h.p.PID, onDevice(h), deviceName(d), why)
 	f.Evidence = append(f.Evidence, deviceFacts(d)...)
 	if w := c.loopWorker(d); w != nil {
 		n := min(len(w.Stack), 5)

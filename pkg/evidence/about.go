@@ -32,6 +32,8 @@ const (
 	// ViaOnlyMount: no path is known, but the task waits for a FUSE server and
 	// sees one FUSE mount only.
 	ViaOnlyMount = "only FUSE mount"
+	// ViaAIO: a file that is open in a process with a ring of io_setup.
+	ViaAIO = "aio"
 )
 
 // FUSEConn is one process that holds a FUSE connection which a task of the

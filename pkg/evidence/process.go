@@ -55,6 +55,10 @@ type Process struct {
 	Signals   *Signals   `json:"signals,omitempty"`
 	Tasks     []Task     `json:"tasks"`
 	SignalFDs []SignalFD `json:"signal_fds,omitempty"`
+	// AIO are the file systems of its open files where it has a ring of asynchronous
+	// requests (io_setup): its exit waits for all that is under way. nil: it has none,
+	// or was not asked.
+	AIO []About `json:"aio,omitempty"`
 	// FDs 0..2 as link texts, for "blocked on stdout". Removed by redaction.
 	Stdio []string `json:"stdio,omitempty"`
 

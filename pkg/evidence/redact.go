@@ -131,6 +131,9 @@ func redactProcess(p *Process) {
 	for i := range p.Tasks {
 		redactAbout(p.Tasks[i].About)
 	}
+	for i := range p.AIO {
+		redactAbout(&p.AIO[i])
+	}
 	for i, link := range p.Stdio {
 		p.Stdio[i] = maskLink(link)
 	}

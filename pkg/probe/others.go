@@ -62,10 +62,14 @@ type crew struct {
 	seenSpaces   map[string]bool
 }
 
-// devicesOf are the devices that hanging tasks of a target are stuck on.
+// devicesOf are the devices that hanging tasks of a target are stuck on, and those
+// that a process with a ring of asynchronous requests has files on.
 func devicesOf(t *evidence.Target) map[string]bool {
 	out := map[string]bool{}
 	for i := range t.Processes {
+		for j := range t.Processes[i].AIO {
+			addDevices(out, &t.Processes[i].AIO[j])
+		}
 		for j := range t.Processes[i].Tasks {
 			if a := t.Processes[i].Tasks[j].About; a != nil && mayHang(&t.Processes[i].Tasks[j]) {
 				addDevices(out, a)

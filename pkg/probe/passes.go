@@ -16,6 +16,7 @@ func (l *look) finish() {
 	l.passSignalFDs()
 	l.passAgain()
 	l.passAbout()
+	l.passAsync()
 	l.passDevices()
 	l.passMemory()
 	l.passWords()

@@ -152,6 +152,7 @@ var (
 	fileFreezer = file{"freezer.state", "cannot tell whether the container is frozen"}
 	fileCmdline = file{"cmdline", "cannot name the program by its arguments"}
 	fileMounts  = file{"mountinfo", "cannot tell the file and the mount that a task is stuck on"}
+	fileMaps    = file{"maps", "cannot tell whether input or output is outstanding, for which its exit would wait"}
 	fileSched   = file{"sched", "cannot tell for how long a task has slept"}
 	fileMem     = file{"mem", "cannot tell the path that a task is stuck on"}
 	fileFUSE    = file{"fd", "cannot tell which process serves the FUSE mount that a task waits for"}

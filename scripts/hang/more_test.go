@@ -33,9 +33,9 @@ func moreScenes() []scene {
 		// A core dump into a directory whose server does not answer.
 		{name: "core", run: []string{"--ulimit", "core=-1", "-v", "DIR:/mnt", "lab", "-f", "/mnt", "crash"}, prepare: silentFUSE, docker: commands[:1], fix: "/abort",
 			before: said{stuck, anyhow, "WS210", []string{"CoreDumping 1", "--ulimit core=0"}}, dead: said{stuck, "certain", "WS210", []string{"CoreDumping 1"}}},
-		// Nothing of it is to be seen before.
+		// What is under way is not to be seen before, but the ring and the limit are.
 		{name: "aio", run: slow("aio"), prepare: loopFile, docker: commands[1:2], race: commands[1:2], free: liftLimit,
-			before: said{"", anyhow, "", nil}, dead: said{stuck, "certain", "WS220", []string{"exit_aio"}}},
+			before: said{stuck, "assumed", "WS220", []string{"io_submit", "blkio.throttle.write_bps_device"}}, dead: said{stuck, "certain", "WS220", []string{"exit_aio"}}},
 		// A log server that takes the connection and reads nothing.
 		{name: "ok-log", killable: true, accused: true, run: []string{"--log-driver", "syslog", "--log-opt", "syslog-address=tcp://DEVICE", "lab", "flood"}, prepare: deafLog,
 			before: said{"", anyhow, "WS327", []string{"WS221", "syslog at 127.0.0.1", "does not read", "mode=non-blocking"}}},

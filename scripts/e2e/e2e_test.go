@@ -43,6 +43,7 @@ func TestEndToEnd(t *testing.T) {
 		return
 	}
 	t.Run("kill", l.testKill)
+	t.Run("signal", l.testStopSignal)
 	t.Run("hostile", l.testHostile)
 	t.Run("several", l.testSeveral)
 	t.Run("errors", l.testErrors)

@@ -128,11 +128,11 @@ func (l *lab) tryStop(t *testing.T, c stopCase, name string, p *problems) {
 		settle(t, l.pid(t, name))
 	}
 	if *measure {
-		t.Logf("%-24s %s", c.name, l.stop(t, c, name))
+		t.Logf("%-24s %s", c.name, l.stop(t, name, stopArgs(c)...))
 		return
 	}
 	said := l.askStop(t, c, name, p)
-	did := l.stop(t, c, name)
+	did := l.stop(t, name, stopArgs(c)...)
 	t.Logf("%-24s %s: %s, %s", c.name, did, said.Verdict, said.Confidence)
 	if !c.varies {
 		p.compareTruth(l.truth(t, c), did)
@@ -151,9 +151,9 @@ func stopArgs(c stopCase) []string {
 }
 
 // stop really stops the container and says what happened.
-func (l *lab) stop(t *testing.T, c stopCase, name string) truth {
+func (l *lab) stop(t *testing.T, name string, args ...string) truth {
 	start := time.Now()
-	_, errOut, status := l.d.Docker(t.Context(), append(append([]string{"stop"}, stopArgs(c)...), name)...)
+	_, errOut, status := l.d.Docker(t.Context(), append(append([]string{"stop"}, args...), name)...)
 	took := time.Since(start).Seconds()
 	if status != 0 {
 		t.Logf("docker stop: %s", strings.TrimSpace(errOut))

@@ -244,7 +244,7 @@ func hostFindings(s *evidence.Snapshot, opt Options) []Finding {
 	out = append(out, halfRemoved(s)...)
 	for _, c := range engineCauses(s.Host.Engine) {
 		if isPodman(s.Host.Engine) {
-			c.finding.Fixes = append(podmanWays(s, opt), c.finding.Fixes...)
+			c.finding.Fixes = append(podmanWays(s, c.finding.Code, opt), c.finding.Fixes...)
 		}
 		out = append(out, c.finding)
 	}

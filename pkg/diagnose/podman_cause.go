@@ -64,10 +64,20 @@ func podmanSilent(e *evidence.Engine, c *cause) *cause {
 	return c.fix(Fix{When: FixHost, Text: "restart the service; no container is touched by that", Command: startPodman(e)})
 }
 
+// podmanWorks is what is to be expected of podman's own command beside a service that
+// is down (WS309), stopped (WS310), silent or stuck. Measured with Podman 4.3: with
+// the storage's lock or the database's held by somebody, all of them hang.
+var podmanWorks = map[string]string{
+	"WS309": "works without the service",
+	"WS310": "works without the service, unless that was stopped with a lock held: then this hangs, too",
+	"WS304": "try it: it hangs as well while another podman command, or the service, holds the lock",
+	"WS311": "try it: it hangs as well if the service holds the lock",
+}
+
 // podmanWays is how to stop the containers of a Podman whose service does not
 // answer, nil where there is none to stop. The time is given: a container that was
 // made by the Docker API of Podman 4 has 0 and would get no stop signal at all.
-func podmanWays(s *evidence.Snapshot, opt Options) []Fix {
+func podmanWays(s *evidence.Snapshot, code string, opt Options) []Fix {
 	e := s.Host.Engine
 	var run, paused []string
 	for i := range s.Targets {
@@ -89,7 +99,7 @@ func podmanWays(s *evidence.Snapshot, opt Options) []Fix {
 		out = append(out, Fix{When: FixNow, Text: "what is paused is not stopped: let it go on first" + who, Command: podmanCommand(e, "unpause", paused)})
 	}
 	if len(run) > 0 {
-		text := "works without the service" + who
+		text := podmanWorks[code] + who
 		if len(run) > maxNamedContainers {
 			text += fmt.Sprintf("; the first %d of %d", maxNamedContainers, len(run))
 		}

@@ -40,7 +40,7 @@ func TestPodmanSilent(t *testing.T) {
 		"stopped": {"timeout", "T", same, nil, "WS310", false, []string{"sudo podman stop -t 10 web", "sudo kill -CONT 50"}, "Podman's service (PID 50) is stopped"},
 		"hangs":   {"timeout", "D", same, nil, "WS311", false, []string{"sudo podman stop -t 10 web"}, "a thread of Podman's service"},
 		"no answer": {"timeout", "S", same, nil, "WS304", false,
-			[]string{"sudo podman stop -t 10 web", "ps -o pid,ppid,stat,wchan:32,args -C podman,conmon", "sudo systemctl restart podman.socket"}, "another podman command"},
+			[]string{"sudo podman stop -t 10 web", "ps -o pid,ppid,stat,wchan:32,args -C podman,conmon", "sudo systemctl restart podman.socket"}, "it hangs as well while another podman command"},
 		"paused": {"refused", "", func(s *evidence.Snapshot) { s.Targets[0].Container.Status = "paused" }, nil, "WS309", true,
 			[]string{"sudo podman unpause web", "sudo systemctl restart podman.socket"}, "let it go on first"},
 		"a user's": {"refused", "", func(s *evidence.Snapshot) {

@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/whystuck/whystuck/pkg/diagnose"
 	"github.com/whystuck/whystuck/scripts/bed"
@@ -40,6 +43,7 @@ func TestPodmanService(t *testing.T) {
 	l.run(t, other, "dead", podmanImage, "exit")
 	l.podmanStopped(t, d, stranger)
 	l.podmanPaused(t, d)
+	l.podmanLocked(t, d)
 	l.podmanKilled(t, d)
 	if state(stranger) == "" {
 		t.Error("the other Podman's container was stopped")
@@ -91,6 +95,42 @@ func (l *lab) podmanPaused(t *testing.T, d *bed.Daemon) {
 	if s := l.state(t, d, "cold"); s != "running 0" {
 		t.Errorf("after podman unpause: %s", s)
 	}
+}
+
+// podmanLocked: somebody holds the storage's lock. The service is silent, and podman
+// stop hangs as well: it is not promised.
+func (l *lab) podmanLocked(t *testing.T, d *bed.Daemon) {
+	pid := l.run(t, d, "locked", podmanImage, "exit")
+	f, err := os.OpenFile(filepath.Join(d.DataRoot(), "overlay-containers/containers.lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heal := healing(t, func() { _ = f.Close() }) // which gives the lock back
+	if err := unix.FcntlFlock(f.Fd(), unix.F_SETLKW, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
+		t.Fatal(err)
+	}
+	a := l.ask(t, d, "locked", "-t", "1")
+	a.wants(t, diagnose.Stuck, []string{"WS304"}, "hangs as well", "own files answer")
+	a.never(t)
+	if a.PID != pid {
+		t.Errorf("PID %d, want %d", a.PID, pid)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	words := strings.Fields(a.fix("stop -t 1"))
+	if len(words) == 0 {
+		t.Fatal(a.text())
+	}
+	_ = exec.CommandContext(ctx, words[0], words[1:]...).Run()
+	if ctx.Err() == nil || state(pid) == "" {
+		t.Errorf("podman stop came back with the lock held; the process: %q", state(pid))
+	}
+	heal()
+	a.wayOut(t, "stop -t 1")
+	if state(pid) != "" {
+		t.Errorf("after podman stop: %s", state(pid))
+	}
+	l.row(t, a, "podman stop: no return; then it works")
 }
 
 // podmanKilled: nobody listens. The socket of this Podman is no default one, so

@@ -80,6 +80,17 @@ func TestEngine(t *testing.T) {
 	fmt.Printf("%-20s %-44s %7s  %s\n%s\n", "scene", "whystuck", "answer", "docker", strings.Join(l.rows, "\n"))
 }
 
+// engine is one for a scene that does to it what others would notice, with a
+// containerd of its own and the lab image.
+func (l *lab) engine(t *testing.T) *bed.Daemon {
+	t.Helper()
+	d := bed.StartDaemonWith(t, bed.Options{Containerd: true})
+	if err := d.Import(t.Context(), "lab", map[string]string{"/siglab": bed.StaticProgram(t)}, `ENTRYPOINT ["/siglab"]`); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // row is one line of the table at the end.
 func (l *lab) row(t *testing.T, a answer, docker string) {
 	l.mu.Lock()

@@ -12,16 +12,17 @@ import (
 // containerd is restarted while shims are stopped: it takes them for dead, ends
 // their containers and forgets them, and the engine does not know.
 func (l *lab) shimGivenUp(t *testing.T) {
+	d := l.engine(t)
 	pids := map[string]int{}
 	names := []string{"up-stop", "up-cont"}
 	for _, name := range names {
-		pids[name] = l.run(t, l.own, name, "lab", "exit")
-		hold(t, l.shim(t, l.own, name))
+		pids[name] = l.run(t, d, name, "lab", "exit")
+		hold(t, l.shim(t, d, name))
 	}
-	l.own.KillContainerd()
+	d.KillContainerd()
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
-	if err := l.own.StartContainerd(ctx); err != nil {
+	if err := d.StartContainerd(ctx); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range names {
@@ -31,23 +32,23 @@ func (l *lab) shimGivenUp(t *testing.T) {
 	}
 	answers := map[string]answer{}
 	for _, name := range names {
-		answers[name] = l.ask(t, l.own, name, "-t", "3")
+		answers[name] = l.ask(t, d, name, "-t", "3")
 		answers[name].wants(t, diagnose.Ghost, []string{"WS314"}, "given the container up")
 	}
-	stop := l.later(l.own, "stop", "-t", "3", "up-stop")
-	shim := l.shim(t, l.own, "up-cont")
+	stop := l.later(d, "stop", "-t", "3", "up-stop")
+	shim := l.shim(t, d, "up-cont")
 	answers["up-cont"].wayOut(t, "kill -CONT")
-	if !bed.Eventually(5*time.Second, func() bool { return l.state(t, l.own, "up-cont") == "exited 137" }) {
+	if !bed.Eventually(5*time.Second, func() bool { return l.state(t, d, "up-cont") == "exited 137" }) {
 		// dockerd was not connected to the new containerd when the shim told of it.
-		b := l.ask(t, l.own, "up-cont")
+		b := l.ask(t, d, "up-cont")
 		b.wants(t, diagnose.Ghost, []string{"WS301"})
-		l.docker(t, l.own, "stop", "up-cont")
+		l.docker(t, d, "stop", "up-cont")
 	}
 	if gone(shim) {
 		t.Error("the shim was to stay")
 	}
 	answers["up-cont"].wayOut(t, "kill -KILL")
-	l.docker(t, l.own, "start", "up-cont")
+	l.docker(t, d, "start", "up-cont")
 	stop.returns(t, 60*time.Second)
 	// It has come back, and how was not told: a race.
 	a := answers["up-stop"]

@@ -3,7 +3,7 @@ package enginetest
 import "testing"
 
 // scenes in the order in which they are played. Those that are parallel have
-// containers of their own and leave the engines alone.
+// containers of their own and leave the engines alone, or have an engine of their own.
 var scenes = []struct {
 	name     string
 	play     func(*lab, *testing.T)
@@ -17,8 +17,6 @@ var scenes = []struct {
 	{"containerd-stopped", (*lab).containerdStopped, false},
 	{"containerd-killed", (*lab).containerdKilled, false},
 	{"containerd-managed", (*lab).containerdManaged, false},
-	{"shim-given-up", (*lab).shimGivenUp, false},
-	{"two-shims", (*lab).twoShims, false},
 	{"lost-exit", (*lab).lostExit, false},
 	{"exec-holds", (*lab).execHolds, true},
 	{"log-holds", (*lab).logHolds, true},
@@ -28,6 +26,9 @@ var scenes = []struct {
 	{"log-unix", (*lab).logUnix, true},
 	{"log-frozen", (*lab).logFrozen, true},
 	{"log-read", (*lab).logRead, true},
+	{"shim-given-up", (*lab).shimGivenUp, true},
+	{"two-shims", (*lab).twoShims, true},
+	{"shim-gone", (*lab).shimGone, true},
 	{"shim-killed", (*lab).shimKilled, true},
 	{"shim-stopped", (*lab).shimStopped, true},
 	{"shim-traced", (*lab).shimTraced, true},

@@ -120,8 +120,10 @@ func (c *inspection) taskHang(p *evidence.Process, t *evidence.Task) *hang {
 		if h := hangExit(p, t); h != nil {
 			return h
 		}
-		if h := c.hangTraced(p, t); tracerHangs(p) && h != nil {
-			return h
+		if tracerHangs(p) {
+			if h := c.hangTraced(p, t); h != nil {
+				return h
+			}
 		}
 		return c.hangFUSE(p, t)
 	}
@@ -131,8 +133,11 @@ func (c *inspection) taskHang(p *evidence.Process, t *evidence.Task) *hang {
 // hangExit is for a wait in a task's own exit that no signal ends, although it
 // shows S (io_uring/cancel.c io_uring_cancel_generic).
 func hangExit(p *evidence.Process, t *evidence.Task) *hang {
+	if !catalog.Exiting(t.Stack) {
+		return nil
+	}
 	wait := catalog.LookupWait(t.Stack, wchan(t))
-	if wait == nil || wait.Topic != "aio" || wait.Killable != catalog.KillableNo || !catalog.Exiting(t.Stack) || t.Again != nil && (t.Again.State != "S" || t.Again.Moved) {
+	if wait == nil || wait.Topic != "aio" || wait.Killable != catalog.KillableNo || t.Again != nil && (t.Again.State != "S" || t.Again.Moved) {
 		return nil
 	}
 	h := &hang{p: p, t: t, code: "WS220", wait: wait, conf: Likely, says: "it waits in its own exit, where SIGKILL no longer reaches it"}

@@ -45,7 +45,7 @@ func (r *reader) readProcess(pid, budget int, leaderOnly bool) *evidence.Process
 // readStatus is /proc/PID/status; empty where it could not be read.
 func (r *reader) readStatus(pid int) *status {
 	path := r.p.pidPath(pid, "status")
-	data, err := r.read(path, maxRead)
+	data, err := r.record(path, maxRead)
 	if err != nil {
 		r.miss(fileStatus, pid, path, err)
 		return &status{}

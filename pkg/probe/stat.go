@@ -144,7 +144,7 @@ func (r *reader) readTaskStat(pid, tid int) (stat, error) {
 }
 
 func (r *reader) statAt(path string) (stat, error) {
-	data, err := r.read(path, firstRead)
+	data, err := r.record(path, firstRead)
 	if err != nil {
 		return stat{}, err
 	}

@@ -55,7 +55,7 @@ func (r *reader) tids(p *evidence.Process, budget int) []int {
 // come and go, and one that is gone settles nothing.
 func (r *reader) taskStatus(pid, tid int) *status {
 	path := r.p.taskPath(pid, tid, "status")
-	data, err := r.read(path, maxRead)
+	data, err := r.record(path, maxRead)
 	if err != nil {
 		if kind := gapKind(err, func() bool { return false }); kind != evidence.GapGone {
 			r.miss(fileStatus, pid, path, err)
@@ -80,7 +80,7 @@ func task(tid int, s *status) evidence.Task {
 // readWchan is the kernel function of one task, nil when the kernel would not say.
 func (r *reader) readWchan(pid, tid int, state string) *string {
 	path := r.p.taskPath(pid, tid, "wchan")
-	data, err := r.read(path, 256)
+	data, err := r.record(path, 256)
 	if err != nil {
 		r.miss(fileWchan, pid, path, err)
 		return nil

@@ -17,6 +17,12 @@ func (c *inspection) elsewhere(out *Container) {
 	f.Evidence = []Evidence{{Source: "/proc", Field: "PID", Value: fmt.Sprint(c.t.PID), Says: c.t.Identity.Reason}}
 	f.Fixes = []Fix{{When: FixHost, Text: "run whystuck on the engine's own host, or take the evidence there and judge it here",
 		Command: command("whystuck capture %s > evidence.json", c.displayName())}}
+	if c.t.Identity.Nested {
+		out.Headline = "its processes cannot be seen from here: whystuck itself runs in a PID namespace of its own"
+		f.Summary = out.Headline
+		f.Evidence = append(f.Evidence, Evidence{Source: "/proc/self/ns/pid", Field: "namespace", Value: "not the host's", Says: "a container that was started without --pid=host"})
+		f.Fixes = []Fix{{When: FixRun, Text: "start the container that whystuck runs in with --pid=host --cgroupns=host, or run it on the host itself"}}
+	}
 	out.Findings = append(out.Findings, f)
 }
 

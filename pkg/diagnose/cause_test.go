@@ -283,6 +283,20 @@ func TestHiddenIsNoGhost(t *testing.T) {
 	}
 }
 
+// A whystuck in a container of its own does not see the host's processes, and says
+// that and not that the engine is elsewhere.
+func TestNestedObserver(t *testing.T) {
+	for nested, want := range map[bool]string{true: "PID namespace of its own", false: "not on this kernel"} {
+		s := snapshot(proc{pid: 100, ns: 1})
+		s.Targets[0].Processes = nil
+		s.Targets[0].Identity = &evidence.Identity{Nested: nested, Reason: "another kernel"}
+		got := Judge(s, Options{}).Containers[0]
+		if got.Verdict != Unknown || len(got.Findings) != 1 || got.Findings[0].Code != "WS305" || !strings.Contains(got.Headline, want) || strings.Contains(got.Findings[0].Fixes[0].Text, "--pid=host") != nested {
+			t.Errorf("nested %v: %s: %+v", nested, got.Headline, got.Findings)
+		}
+	}
+}
+
 // A removal takes its time: it is told and not accused while dockerd goes on.
 func TestSlowRemoval(t *testing.T) {
 	s := snapshot(proc{pid: 100, ns: 1})

@@ -144,6 +144,7 @@ func TestStartDenied(t *testing.T) {
 		`OCI runtime create failed: runc create failed: unable to start container process: unable to apply caps: operation not permitted: unknown`: "capability",
 		`runc create failed: unable to apply apparmor profile: apparmor failed to apply profile: write /proc/self/attr/exec: permission denied`:    "AppArmor",
 		`runc create failed: unable to start container process: exec /app: operation not permitted: unknown`:                                       "not by file permissions",
+		`runc create failed: unable to start container process: exec /ne/app: permission denied: unknown`:                                          "all the same",
 		`exec: "nope": executable file not found in $PATH: unknown`:                                                                                "",
 	} {
 		s := aboutToBeRefused(func(s *evidence.Snapshot, t *evidence.Target) {

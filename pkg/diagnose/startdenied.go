@@ -34,8 +34,7 @@ func (c *inspection) startDenied() []Finding {
 		f.Summary = "AppArmor's profile for the container could not be set"
 		f.Fixes = []Fix{{When: FixHost, Text: "load the profile again; the engine does so with its own when it starts (with live-restore the containers stay)"}}
 	case errno == errnoDenied:
-		f.Summary = "the entrypoint may not be executed: mostly its file has no x bit, or lies on a mount with noexec"
-		f.Fixes = []Fix{{When: FixImage, Text: "set the bit in the image: COPY --chmod=755, or RUN chmod +x"}}
+		f.Summary, f.Fixes = deniedExec(k.Error)
 	default:
 		f.Summary = "the start was denied, and not by file permissions: those give \"permission denied\""
 		f.Fixes = []Fix{{When: FixHost, Text: "ask whoever runs the security software of this host; leave the engine's directories out of it. The kernel's log may say more", Command: "sudo dmesg | grep -iE 'denied|audit' | tail"}}
@@ -43,6 +42,19 @@ func (c *inspection) startDenied() []Finding {
 	f.Evidence = append(f.Evidence, c.execDenials()...)
 	f.Evidence = append(f.Evidence, c.suspects()...)
 	return []Finding{f}
+}
+
+// deniedExec: runc looks for a file with an x bit first, and names it in quotes
+// where it finds none. Until 1.1 a second check names it without: the bit is there.
+// Newer ones have one check for all of it.
+func deniedExec(text string) (summary string, fixes []Fix) {
+	mount := Fix{When: FixRun, Text: "or bring it along by a mount without noexec"}
+	if strings.Contains(text, ": exec /") {
+		return "the entrypoint's file has an x bit, and may not be executed all the same: it lies on a mount with noexec, or the container's user may not",
+			[]Fix{{When: FixImage, Text: "make it executable for that user: COPY --chmod=755"}, mount}
+	}
+	return "the entrypoint may not be executed: mostly its file has no x bit, or lies on a mount with noexec",
+		[]Fix{{When: FixImage, Text: "set the bit in the image: COPY --chmod=755, or RUN chmod +x"}, mount}
 }
 
 // execDenials are what the kernel's log says of starts that a module denied.

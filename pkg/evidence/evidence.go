@@ -176,6 +176,9 @@ type Identity struct {
 	// Desktop, a forwarded socket, a remote engine).
 	Here   bool   `json:"here"`
 	Reason string `json:"reason,omitempty"` // why Here is false, for the user
+	// Nested: it is not Here, and the observer itself lives in a PID namespace below
+	// the host's, as a container without --pid=host does.
+	Nested bool `json:"nested,omitempty"`
 }
 
 // Container is what the engine says of a container, from its API or its files.

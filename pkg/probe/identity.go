@@ -11,12 +11,14 @@ import (
 // idFacts are what proves that a PID is a container.
 type idFacts struct {
 	alive bool
-	start uint64
-	dying bool
-	comm  string
-	lines []procfs.Cgroup
-	read  bool // lines could be read
-	group group
+	// hidden: it is not in /proc, which does not show the processes of others.
+	hidden bool
+	start  uint64
+	dying  bool
+	comm   string
+	lines  []procfs.Cgroup
+	read   bool // lines could be read
+	group  group
 }
 
 // identify settles whether t.PID is the container, before anything is read of
@@ -37,7 +39,19 @@ func (l *look) identify() {
 	}
 	l.cgroups, l.group = f.lines, f.group
 	l.t.Identity = judgeIdentity(f, pid, id, want, vouched)
+	if !l.t.Identity.Here {
+		own, _ := once(l, l.p.cfg.Total, (*reader).ownNS)
+		l.t.Identity.Nested = own != 0 && own != initialPIDNS
+	}
+	if f.hidden {
+		l.t.Identity = &evidence.Identity{Alive: true, Here: true}
+		l.gap(evidence.GapDenied, l.p.pidPath(pid), hiddenMatters)
+	}
 }
+
+// initialPIDNS is the inode of the host's PID namespace (the kernel's
+// PROC_PID_INIT_INO).
+const initialPIDNS = 0xEFFFFFFC
 
 func (r *reader) idFacts(pid int, id string) (f idFacts) {
 	if pid > 0 {
@@ -45,6 +59,8 @@ func (r *reader) idFacts(pid int, id string) (f idFacts) {
 			f.alive, f.start, f.comm = true, st.StartTicks, st.Comm
 			f.dying = st.dying()
 			f.lines, f.read = r.cgroupLines(pid)
+		} else {
+			f.hidden = r.hides()
 		}
 	}
 	f.group = r.p.findGroup(f.lines, id)

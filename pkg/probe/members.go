@@ -36,7 +36,7 @@ func (l *look) containerMembers() []int {
 	if !l.t.Identity.Alive && l.t.Identity.Reason == "" && slices.Contains(pids, l.t.PID) {
 		// Its cgroup has it, and /proc does not show it: hidepid.
 		l.t.Identity.Alive = true
-		l.gap(evidence.GapDenied, l.p.pidPath(l.t.PID), "whether its processes live, and what they are: /proc hides those of others (hidepid)")
+		l.gap(evidence.GapDenied, l.p.pidPath(l.t.PID), hiddenMatters)
 	}
 	l.empty = len(pids) == 0
 	if l.t.Identity.Alive && !slices.Contains(pids, l.t.PID) {

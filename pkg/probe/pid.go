@@ -24,6 +24,8 @@ func (p *Prober) PID(ctx context.Context, asked string, pid int) (evidence.Targe
 		return t, fmt.Errorf("looking at process %d: %w", pid, ctx.Err())
 	case !ok:
 		return t, fmt.Errorf("looking at process %d: /proc did not answer in %s", pid, p.cfg.Total)
+	case at.pid == 0 && at.hidden:
+		return t, fmt.Errorf("process %d may not be seen by this user: /proc hides those of others (hidepid); look as root", pid)
 	case at.pid == 0:
 		return t, fmt.Errorf("no such process: %d", pid)
 	}
@@ -46,16 +48,19 @@ func (p *Prober) PID(ctx context.Context, asked string, pid int) (evidence.Targe
 
 // whereabouts are where a process lives.
 type whereabouts struct {
-	pid   int    // of its thread group, 0: there is none
-	ns    uint64 // inode of its PID namespace, 0: not readable
-	host  *bool  // the observer's own namespace; nil: not known
-	init  int    // the nearest ancestor, or itself, that is its namespace's init; 0: not found
-	lines []procfs.Cgroup
+	pid int // of its thread group, 0: there is none
+	// hidden: there may be one all the same, see hides.
+	hidden bool
+	ns     uint64 // inode of its PID namespace, 0: not readable
+	host   *bool  // the observer's own namespace; nil: not known
+	init   int    // the nearest ancestor, or itself, that is its namespace's init; 0: not found
+	lines  []procfs.Cgroup
 }
 
 func (r *reader) whereabouts(pid int) (w whereabouts) {
 	s := r.peek(pid)
 	if s == nil {
+		w.hidden = r.hides()
 		return w
 	}
 	w.pid = pid

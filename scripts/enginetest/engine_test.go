@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/whystuck/whystuck/scripts/bed"
 )
@@ -44,7 +45,8 @@ type lab struct {
 	// has dockerd start its containerd.
 	own, plain *bed.Daemon
 	binary     string
-	runtimeDir string // of plain's further runtimes
+	slack      time.Duration // what it takes to start that binary
+	runtimeDir string        // of plain's further runtimes
 
 	mu   sync.Mutex
 	rows []string

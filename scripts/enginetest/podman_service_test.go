@@ -247,18 +247,7 @@ func TestPodmanRootless(t *testing.T) {
 // before it: as the user of a rootless engine, who may read that directory.
 func wrapped(t *testing.T, dir string, before []string, binary string) string {
 	t.Helper()
-	b, err := os.ReadFile(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	copied, script := filepath.Join(dir, "whystuck"), filepath.Join(t.TempDir(), "whystuck")
-	text := "#!/bin/sh\nexec " + strings.Join(append(slices.Clone(before), copied), " ") + ` "$@"` + "\n"
-	for file, content := range map[string]string{copied: string(b), script: text} {
-		if err := os.WriteFile(file, []byte(content), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return script
+	return shellScript(t, "exec "+strings.Join(before, " ")+" "+copied(t, dir, binary)+` "$@"`)
 }
 
 // TestPodmanOrphans: a container that was removed, and what lives on of it.

@@ -19,7 +19,7 @@ func remoteLog(driver string) bool {
 
 // logHold is what will keep the engine from booking the exit. Before it does, it
 // closes the container's output and its log driver, and neither has a time limit
-// (moby daemon/container/monitor.go Reset). Measured with 20.10 and 29, with
+// (moby daemon/container/monitor.go Reset). Measured with 20.10, 28.5 and 29.7, with
 // syslog, fluentd, gelf and splunk over TCP: while what the program has written
 // fills everything up to the program itself, docker stop, kill and rm -f do not
 // return. Where the program is not held up yet it depends on the driver and on how

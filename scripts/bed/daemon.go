@@ -134,7 +134,7 @@ func (d *Daemon) Start(ctx context.Context) error {
 		"--data-root", d.DataRoot(),
 		"--exec-root", d.ExecRoot(),
 		"--pidfile", d.path("pid"),
-		"--bridge=none", "--iptables=false", "--ip-forward=false", "--log-level=warn",
+		"--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--log-level=warn",
 		"--cgroup-parent", "/" + d.cgroup,
 		"--exec-opt", "native.cgroupdriver=cgroupfs",
 	}

@@ -170,6 +170,9 @@ func (c *inspection) living(out *Container) {
 	case c.filtered():
 		out.Confidence = worse(out.Confidence, Likely)
 	}
+	if c.podman() && c.t.Container.Status == "stopping" {
+		c.podmanForgets(out)
+	}
 }
 
 // addGap names what would settle an answer that is not certain.

@@ -143,3 +143,17 @@ func (c *inspection) podmanAtOnce(out *Container, o *outlook) {
 	s.Command, s.KilledUnheard = returned(&zero), c.withHandler(o.sig)
 	s.Steps = []Step{{Action: "SIGKILL to " + c.title(c.root), Effect: c.dyingWords() + ". Exit code 137, unsaved data lost; no " + s.Signal + " before it"}}
 }
+
+// podmanForgets: what is in "stopping", by a stop under way or one that has failed,
+// docker rm -f takes out of the list and does not kill. Measured with Podman 4.3: 0
+// at once, and the process lives on until the stop under way, if there is one,
+// sends its SIGKILL.
+func (c *inspection) podmanForgets(out *Container) {
+	if !strings.HasPrefix(c.host.Engine.Version, "4.") {
+		out.Rm = &EndForecast{Outcome: "unknown", Command: Command{Returns: true}, Steps: []Step{}}
+		return
+	}
+	zero := 0.0
+	out.Rm = &EndForecast{Outcome: string(Ghost), Command: returned(&zero),
+		Steps: []Step{{Action: "remove", Effect: "gone from docker ps -a, and not killed: its processes live on without a container"}}}
+}

@@ -39,6 +39,12 @@ func TestPodmanStop(t *testing.T) {
 			got.Stop.Command.AfterSeconds != nil && *got.Stop.Command.AfterSeconds != c.after {
 			t.Errorf("%s: %s, %+v", name, got.Verdict, got.Stop)
 		}
+		if c.status == "stopping" { // removed, and not killed
+			if got.Rm.Outcome != "ghost" || *got.Rm.Command.ExitStatus != 0 || got.Rm.ContainerEnds != nil || *got.Kill.Command.AfterSeconds != 5 {
+				t.Errorf("%s: kill %+v, rm %+v", name, got.Kill, got.Rm)
+			}
+			continue
+		}
 		if c.verdict == Stuck && c.state == "D" && (*got.Kill.Command.AfterSeconds != 5 || *got.Rm.Command.AfterSeconds != 5) {
 			t.Errorf("%s: kill %+v, rm %+v", name, got.Kill, got.Rm)
 		}

@@ -181,6 +181,13 @@ func TestPodmanRefused(t *testing.T) {
 		a.wants(t, diagnose.Killed, []string{"WS102"})
 		l.hold(t, a, a.Stop.Command, l.later(d, "stop", "-t", at, "root"+at))
 	}
+	// A stop that has failed leaves "stopping": what is removed then is not killed.
+	left := l.ask(t, d, "denied-0", "-t", "1")
+	l.hold(t, left, left.Rm.Command, l.later(d, "rm", "-f", "denied-0"))
+	if left.Rm.Outcome != "ghost" || state(left.PID) == "" {
+		t.Errorf("rm -f after a stop that failed: %+v, the process: %q", left.Rm, state(left.PID))
+	}
+	l.search(t, d, 1)
 	a := l.ask(t, d, "denied-1", "-t", "1")
 	a.wants(t, diagnose.Refused, []string{"WS402"}, "your rights")
 	a.wayOut(t, "podman")

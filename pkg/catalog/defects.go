@@ -40,7 +40,7 @@ var Defects = []Defect{
 		Source: "moby commit fc94ed0a86; daemon/stop.go, tag by tag"},
 	{ID: GhostForMinus1, Versions: []Range{{"29.7.0", ""}},
 		Says:   "with a stop timeout of -1 a lost exit is never booked: docker stop waits for ever for a process that is gone",
-		WayOut: "docker stop -t 10; or docker kill",
+		WayOut: "only a new dockerd books it: SIGKILL to dockerd, and start it (without live-restore that stops all containers); docker stop -t and docker kill return and change nothing, docker rm -f fails, and SIGTERM does not end dockerd",
 		Source: "moby commit f3d1fb5fa9; daemon/kill.go killWithSignal"},
 	{ID: RemovalOutlives, Versions: []Range{{"", "28.2.0"}},
 		Says:   "a removal that is under way is written to the disk: a restart of dockerd makes the container Dead, and does not undo it",

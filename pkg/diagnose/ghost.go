@@ -78,6 +78,9 @@ func (c *inspection) findGhost(what string) Finding {
 	if n := len(c.t.Container.ExecIDs); n > 0 {
 		f.Evidence = append(f.Evidence, Evidence{Source: "docker inspect", Field: "ExecIDs", Value: fmt.Sprint(n), Says: "an exec that the engine has not seen end either may hold it back"})
 	}
+	if c.ownTimeout() < 0 && c.defect(catalog.GhostForMinus1) != nil {
+		return f // WS326 has the way out
+	}
 	f.Fixes = []Fix{{When: FixNow, Text: "docker stop heals it: the engine books the exit after the container's stop timeout; if not, restart the engine (with live-restore the other containers stay)",
 		Command: command("docker stop %s", c.displayName())}}
 	return f

@@ -25,10 +25,10 @@ func (c *inspection) afterStop(o *outlook, then string) (*string, *Freed) {
 		return text(bookedRemoved), nil
 	case *o.ends:
 		return text(bookedExited), nil
-	case o.verdict == Ghost:
-		return text(bookedExited), leftAlone(bookedExited)
 	case o.command.ExitStatus == nil:
 		return nil, nil
+	case o.verdict == Ghost:
+		return text(bookedExited), leftAlone(bookedExited)
 	case *o.command.ExitStatus == 0:
 		return text(bookedExited), shimStays(bookedExited)
 	}
@@ -44,6 +44,8 @@ func (c *inspection) afterKill(f *EndForecast) (*string, *Freed) {
 		return text(bookedRemoved), nil
 	case *f.ContainerEnds:
 		return text(bookedExited), nil
+	case f.Outcome == string(Ghost) && f.Command.ExitStatus == nil: // not known
+		return nil, nil
 	case f.Outcome == string(Ghost):
 		return text(bookedExited), leftAlone(bookedExited)
 	case f.Command.ExitStatus == nil && f.Command.AfterSeconds != nil: // a race
@@ -61,6 +63,8 @@ func (c *inspection) afterRm(f *EndForecast) (*string, *Freed) {
 		return nil, nil
 	case *f.ContainerEnds:
 		return text(bookedRemoved), nil
+	case f.Outcome == string(Ghost) && f.Command.ExitStatus == nil: // not known
+		return nil, nil
 	case f.Outcome == string(Ghost):
 		return text(bookedRemoved), leftAlone(bookedRemoved)
 	case f.Command.ExitStatus == nil && f.Command.AfterSeconds != nil: // a race

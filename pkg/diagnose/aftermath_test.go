@@ -16,7 +16,10 @@ func TestAftermath(t *testing.T) {
 	}
 	init := proc{pid: 100, ns: 1, call: "pause"}
 	child := proc{pid: 101, ppid: 100, ns: 2, change: inD}
-	host := func(s *evidence.Snapshot) { yes := true; s.Targets[0].HostPIDNS = &yes }
+	host := func(s *evidence.Snapshot) {
+		yes := true
+		s.Targets[0].HostPIDNS, s.Host.Engine = &yes, &evidence.Engine{Version: "20.10.24"}
+	}
 	cases := []struct {
 		name           string
 		procs          []proc
@@ -84,7 +87,8 @@ func codeWord(n *int) string {
 func TestRmError(t *testing.T) {
 	for version, want := range map[string]string{
 		"20.10.24": "Could not kill running container 0123456789abcdef, cannot remove - " + noExitEvent,
-		"28.5.2":   noExitEvent,
+		"28.5.2":   `cannot remove container "web": could not kill container: ` + noExitEvent,
+		"":         noExitEvent,
 	} {
 		s := snapshot(proc{pid: 100, ns: 1, change: func(p *evidence.Process) {
 			p.State, p.Tasks[0].State, p.Tasks[0].Stack = "D", "D", []string{"percpu_rwsem_wait", "vfs_write"}

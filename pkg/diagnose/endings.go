@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/whystuck/whystuck/pkg/catalog"
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -120,7 +119,7 @@ func (c *inspection) comesBack(o *outlook) bool {
 
 // killForecast is `docker kill`: SIGKILL and no waiting for a handler.
 func (c *inspection) killForecast(o *outlook) *EndForecast {
-	f := c.killOrRemove(o, "Cannot kill container: "+c.displayName()+": ")
+	f := c.killOrRemove(o, c.errorBegins("kill"))
 	f.Signal = "SIGKILL"
 	f.Status, f.Freed = c.afterKill(f)
 	if f.Outcome == "dies" && c.autoRemoved() {
@@ -131,7 +130,7 @@ func (c *inspection) killForecast(o *outlook) *EndForecast {
 
 // rmForecast is `docker rm -f`.
 func (c *inspection) rmForecast(o *outlook) *EndForecast {
-	f := c.killOrRemove(o, c.rmError())
+	f := c.killOrRemove(o, c.errorBegins("rm"))
 	f.Status, f.Freed = c.afterRm(f)
 	if f.Outcome == "dies" {
 		f.Steps = append(f.Steps, Step{AtSeconds: 0, Action: "remove", Effect: "gone from docker ps -a" + c.volumesStay()})
@@ -139,15 +138,14 @@ func (c *inspection) rmForecast(o *outlook) *EndForecast {
 	return f
 }
 
-// rmError is how the message of a failed docker rm -f begins. The engine's words
-// have changed (moby daemon/delete.go); where they are not known only the reason
-// is told.
-func (c *inspection) rmError() string {
+// errorBegins is how the message of a failed docker kill or docker rm -f begins;
+// where the engine's version is not known only the reason is told.
+func (c *inspection) errorBegins(command string) string {
 	e, k := c.host.Engine, c.t.Container
-	if e == nil || k == nil || !strings.HasPrefix(e.Version, "20.") && !strings.HasPrefix(e.Version, "19.") {
+	if e == nil || k == nil {
 		return ""
 	}
-	return "Could not kill running container " + k.ID + ", cannot remove - "
+	return catalog.ErrorBegins(command, e.Version, c.displayName(), k.ID)
 }
 
 // killOrRemove is what both have in common.
@@ -162,10 +160,8 @@ func (c *inspection) killOrRemove(o *outlook, message string) *EndForecast {
 		return &EndForecast{Outcome: "dies", AfterSeconds: &zero, ContainerEnds: &yes, Command: returned(&zero),
 			Steps: []Step{{Action: "SIGKILL to " + c.title(c.root), Effect: c.dyingWords()}}}
 	}
-	if o.verdict == Ghost {
-		after := float64(waitForgotten)
-		return &EndForecast{Outcome: "ghost", ContainerEnds: &no, Command: Command{Returns: true, AfterSeconds: &after, ExitStatus: status(0)},
-			Steps: []Step{{Action: "SIGKILL to " + c.title(c.root), Effect: "dies; " + name(h.p) + " lives on without a container"}}}
+	if c.outlivedBy(h.p) {
+		return c.forgottenEnd(o, h)
 	}
 	after := float64(waitExitEvent + waitDirectKill)
 	text := message + noExitEvent

@@ -68,6 +68,9 @@ func (c *inspection) findGhost(what string) Finding {
 			return c.execHolds(p, what)
 		}
 	}
+	if alive := c.alive(); len(alive) > 0 {
+		return c.execSurvives(alive, what)
+	}
 	f := newFinding("WS301", nil)
 	f.Summary = what + ": the exit was lost on its way to the engine"
 	f.Evidence = []Evidence{{Source: fmt.Sprintf("/proc/%d", c.t.PID), Field: "status", Value: "absent", Says: "no such process"}}
@@ -115,10 +118,30 @@ func (c *inspection) execHolds(client *evidence.Part, what string) Finding {
 	return f
 }
 
+// execSurvives: what was run by docker exec lives on in another PID namespace, and
+// the shim tells of the container's end after that of all execs (containerd 1.6.36,
+// 1.7.22 and 2.0; measured with 2.3.3).
+func (c *inspection) execSurvives(alive []*evidence.Process, what string) Finding {
+	f := newFinding("WS320", alive[0])
+	f.Summary = what + ": the shim tells of its end once all that was run in it by docker exec has ended, and " + c.livesOn(alive)
+	shows, fixes, h := c.survivor(alive)
+	if h != nil {
+		f.Summary += ", " + c.cause(h)
+	}
+	f.Evidence = append([]Evidence{{Source: fmt.Sprintf("/proc/%d", c.t.PID), Field: "status", Value: "absent", Says: "no such process"},
+		{Source: "docker inspect", Field: "State.Running", Value: "true", Says: c.askedTwice()}, c.shimFact()}, shows...)
+	f.Fixes = append(fixes, Fix{When: FixNow, Text: "or have the engine book the exit without it", Command: command("docker stop %s", c.displayName()),
+		Risk: text("the process lives on, and no container of the engine has it")})
+	return f
+}
+
 // exitHeld: the processes are gone, and the engine holds the container's lock: it
 // is handling the exit and does not come to an end.
 func (c *inspection) exitHeld() *cause {
 	k := c.t.Container
+	if since, _ := catalog.Since(c.engineVersion(), outputWaited); since && len(c.alive()) > 0 {
+		return c.outputKept(c.alive())
+	}
 	out := newCause("WS321", LayerEngine, endsNever, Likely,
 		"its processes are gone, and the engine hangs in the handling of their exit").
 		shows(Evidence{Source: fmt.Sprintf("/proc/%d", c.t.PID), Field: "status", Value: "absent", Says: "no such process"}).shows(c.lockFact()...)

@@ -51,10 +51,10 @@ func (c *inspection) refusedByDocker(out *Container, o *outlook, r *refusal) {
 		out.Headline = "the runtime's signals are denied, dockerd's own SIGKILL is not: " + r.by
 	}
 	out.Stop = c.refusedStop(o, r)
-	out.Kill = c.refusedEnd(r, "Cannot kill container: %s: %s")
+	out.Kill = c.refusedEnd(r, c.errorBegins("kill"))
 	out.Kill.Signal = "SIGKILL"
 	if out.Rm != nil {
-		out.Rm = c.refusedEnd(r, "Could not kill running container %s, cannot remove - %s")
+		out.Rm = c.refusedEnd(r, c.errorBegins("rm"))
 	}
 }
 
@@ -119,7 +119,7 @@ func (c *inspection) refusedEnd(r *refusal, message string) *EndForecast {
 		f.Steps = append(f.Steps, Step{AtSeconds: after, Action: "dockerd itself: SIGKILL to " + c.title(c.root), Effect: c.dyingWords()})
 		return f
 	}
-	text := fmt.Sprintf(message, c.displayName(), r.errno)
+	text := message + r.errno
 	f.Command = Command{Returns: true, AfterSeconds: &after, ExitStatus: status(1), Error: &text}
 	f.Steps = append(f.Steps, Step{AtSeconds: after, Action: "docker gives up", Effect: text})
 	return f

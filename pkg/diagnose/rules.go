@@ -15,6 +15,7 @@ var rules = []rule{
 	ruleStopRunning,
 	(*inspection).ruleHangs,
 	(*inspection).ruleDevices,
+	(*inspection).ruleHeldOutput,
 	(*inspection).ruleOthers,
 	(*inspection).lastResort,
 	(*inspection).ruleStrangers,

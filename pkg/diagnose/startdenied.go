@@ -29,7 +29,7 @@ func (c *inspection) startDenied() []Finding {
 	case strings.Contains(text, "apply caps") || strings.Contains(text, "capabilit"):
 		f.Summary = "the engine may not give the container a capability that it lacks itself"
 		f.Fixes = []Fix{{When: FixHost, Text: "give the engine its capabilities back (its unit's CapabilityBoundingSet, or the container that it runs in)"},
-			{When: FixRun, Text: "or take them from the container: --cap-drop of those that are missing"}}
+			{When: FixRun, Text: "or give the container none, and then those that the engine has: --cap-drop ALL --cap-add ... (a --cap-drop of one that the engine lacks is refused by newer ones)"}}
 	case strings.Contains(text, "apparmor"):
 		f.Summary = "AppArmor's profile for the container could not be set"
 		f.Fixes = []Fix{{When: FixHost, Text: "load the profile again; the engine does so with its own when it starts (with live-restore the containers stay)"}}

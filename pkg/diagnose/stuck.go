@@ -27,16 +27,8 @@ func (c *inspection) worstHang(o *outlook) *hang {
 func (c *inspection) stuck(o *outlook, h *hang) {
 	o.conf = h.conf
 	o.code = nil
-	if c.t.HostPIDNS != nil && *c.t.HostPIDNS && h.p != c.root {
-		// The container's own process dies and the engine books it as exited; the
-		// task lives on without a container (measured with --pid=host).
-		o.verdict = Ghost
-		no := false
-		o.ends = &no
-		if o.after != nil {
-			after := *o.after + waitForgotten
-			o.command = returned(&after)
-		}
+	if c.outlivedBy(h.p) {
+		c.outlives(o)
 		return
 	}
 	wait := waitExitEvent + waitDirectKill + waitStopExtra

@@ -138,9 +138,27 @@ func FuzzParseState(f *testing.F) {
 	})
 }
 
+func TestGroupPath(t *testing.T) {
+	for want, dirs := range map[string]map[string]string{
+		"/docker/x":                    {"": "/sys/fs/cgroup/docker/x"},
+		"/system.slice/docker-x.scope": {"memory": "/sys/fs/cgroup/memory/system.slice/docker-x.scope", "cpu": "/sys/fs/cgroup/cpu,cpuacct/a"},
+		"/docker/y":                    {"": "/elsewhere/docker/x", "freezer": "/sys/fs/cgroup/freezer/docker/y"},
+		"/x":                           {"freezer": "/sys/fs/cgroup/freezer/../x"},
+		"/docker/z":                    {"": "/sys/fs/cgroup/unified/docker/z"},
+		"":                             {"cpu": "/sys/fs/cgroup/cpu/docker/x"},
+	} {
+		if got := groupPath(dirs); got != want {
+			t.Errorf("%v: %q, want %q", dirs, got, want)
+		}
+	}
+}
+
 func TestParseState(t *testing.T) {
 	s, ok := parseState([]byte(`{"id":"x","init_process_pid":42,"init_process_start":123456}`))
 	if !ok || s != (runtimeState{PID: 42, Start: 123456}) {
+		t.Errorf("%+v, %v", s, ok)
+	}
+	if s, ok := parseState([]byte(`{"init_process_pid":42,"cgroup_paths":{"":"/sys/fs/cgroup/docker/x"}}`)); !ok || s.cgroup != "/docker/x" {
 		t.Errorf("%+v, %v", s, ok)
 	}
 	for _, text := range []string{``, `{}`, `{"init_process_pid":0}`, `{"init_process_pid":"x"}`, `[]`} {

@@ -148,6 +148,8 @@ func listedFrom(f filedContainer) listed {
 type runtimeState struct {
 	PID   int    `json:"init_process_pid"`
 	Start uint64 `json:"init_process_start"` // clock ticks since boot, field 22 of stat
+	// cgroup is the container's path below each cgroup hierarchy.
+	cgroup string
 	// kept: the engine runs on this kernel, and has the container in its files.
 	kept bool
 	// ours is the PID by our own numbers where it is not the recorded one, see
@@ -206,11 +208,29 @@ func (h *home) readState(dir string) (runtimeState, bool) {
 
 // parseState reads state.json; false when it names no process.
 func parseState(b []byte) (runtimeState, bool) {
-	var s runtimeState
+	var s struct {
+		runtimeState
+		Groups map[string]string `json:"cgroup_paths"`
+	}
 	if decode(b, &s) != nil || s.PID <= 0 {
 		return runtimeState{}, false
 	}
-	return s, true
+	s.cgroup = groupPath(s.Groups)
+	return s.runtimeState, true
+}
+
+// groupPath is the container's path below a cgroup hierarchy. state.json has it by
+// controller and with the place where that is mounted: /sys/fs/cgroup/freezer or,
+// of the unified one, whose name is "", /sys/fs/cgroup, and on a host that has
+// both kinds /sys/fs/cgroup/unified.
+func groupPath(dirs map[string]string) string {
+	for _, at := range []string{"freezer", "pids", "memory", "unified", ""} {
+		controller := strings.TrimPrefix(at, "unified")
+		if path, ok := strings.CutPrefix(dirs[controller], filepath.Join("/sys/fs/cgroup", at)+"/"); ok {
+			return clip(filepath.Clean("/"+path), maxText)
+		}
+	}
+	return ""
 }
 
 // stateDirs are EXEC/runtime-NAME/NAMESPACE. With remapped users the namespace

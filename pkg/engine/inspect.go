@@ -206,6 +206,7 @@ func addRecord(c *evidence.Container, r runtimeState) {
 	if r.PID != 0 && c.PID == r.PID {
 		c.PID, c.RuntimeStart = r.here(), r.Start
 	}
+	c.Cgroup = r.cgroup
 }
 
 // oneLine makes a message that came from elsewhere fit for one line.

@@ -210,6 +210,9 @@ type Container struct {
 	// BundleGone: the engine takes it for running, and containerd has no bundle of
 	// it any more.
 	BundleGone bool `json:"bundle_gone,omitempty"`
+	// Cgroup is the container's path below each cgroup hierarchy as the runtime
+	// recorded it, "" when it is not known.
+	Cgroup string `json:"cgroup,omitempty"`
 	// FinishedAt and ExitCode are of the last run.
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 	ExitCode   *int       `json:"exit_code,omitempty"`

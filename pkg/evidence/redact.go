@@ -109,6 +109,7 @@ func redactContainer(c *Container) {
 	c.Entrypoint, c.Cmd = nil, nil
 	c.LogAddress = ""
 	c.Error = maskPaths(c.Error)
+	c.Cgroup = maskCgroup(c.Cgroup)
 	for i := range c.Remains {
 		c.Remains[i].Path = ""
 	}

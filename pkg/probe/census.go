@@ -45,7 +45,7 @@ func (p *Prober) Census(ctx context.Context, pid int, id string) (members []Memb
 }
 
 func (r *reader) census(pid int, id string) (out []Member, ok bool) {
-	f := r.idFacts(pid, id)
+	f := r.idFacts(pid, id, "")
 	if !f.alive || f.dying || !matches(f.lines, id) || f.group.path == "" {
 		return nil, false
 	}

@@ -73,9 +73,10 @@ func containerPath(path, id string) string {
 	return ""
 }
 
-// findGroup is the container's cgroup: by its init's own lines, else by the
-// usual places, for a container whose init is gone or already at "/".
-func (p *Prober) findGroup(lines []procfs.Cgroup, id string) group {
+// findGroup is the container's cgroup: by its init's own lines, else by what the
+// runtime recorded and by the usual places, for a container whose init is gone or
+// already at "/".
+func (p *Prober) findGroup(lines []procfs.Cgroup, id, recorded string) group {
 	for _, controller := range hierarchyOrder {
 		path := containerPath(pathIn(lines, controller), id)
 		if g := p.groupAt(controller, path); g.path != "" {
@@ -83,7 +84,7 @@ func (p *Prober) findGroup(lines []procfs.Cgroup, id string) group {
 		}
 	}
 	for _, controller := range hierarchyOrder {
-		for _, path := range usualPaths(id) {
+		for _, path := range append([]string{containerPath(recorded, id)}, usualPaths(id)...) {
 			if g := p.groupAt(controller, path); g.path != "" {
 				return g
 			}

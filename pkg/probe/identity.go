@@ -25,12 +25,12 @@ type idFacts struct {
 // it: the number may have been given to another process, or may belong to
 // another machine altogether (Docker Desktop, a forwarded socket).
 func (l *look) identify() {
-	id, pid, want := "", l.t.PID, uint64(0)
-	if l.t.Container != nil {
-		id, want = l.t.Container.ID, l.t.Container.RuntimeStart
+	id, path, pid, want := "", "", l.t.PID, uint64(0)
+	if c := l.t.Container; c != nil {
+		id, path, want = c.ID, c.Cgroup, c.RuntimeStart
 	}
 	vouched := l.t.Identity != nil && l.t.Identity.Here
-	f, ok := once(l, l.p.cfg.Total, func(r *reader) idFacts { return r.idFacts(pid, id) })
+	f, ok := once(l, l.p.cfg.Total, func(r *reader) idFacts { return r.idFacts(pid, id, path) })
 	if !ok {
 		// No answer is no proof that there is no such process.
 		l.t.Identity = &evidence.Identity{Alive: true, Here: true}
@@ -53,7 +53,7 @@ func (l *look) identify() {
 // PROC_PID_INIT_INO).
 const initialPIDNS = 0xEFFFFFFC
 
-func (r *reader) idFacts(pid int, id string) (f idFacts) {
+func (r *reader) idFacts(pid int, id, path string) (f idFacts) {
 	if pid > 0 {
 		if st, err := r.readStat(pid); err == nil {
 			f.alive, f.start, f.comm = true, st.StartTicks, st.Comm
@@ -63,7 +63,7 @@ func (r *reader) idFacts(pid int, id string) (f idFacts) {
 			f.hidden = r.hides()
 		}
 	}
-	f.group = r.p.findGroup(f.lines, id)
+	f.group = r.p.findGroup(f.lines, id, path)
 	return f
 }
 

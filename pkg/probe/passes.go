@@ -20,6 +20,7 @@ func (l *look) finish() {
 	l.passDevices()
 	l.passMemory()
 	l.passWords()
+	l.passOutput()
 	l.verify()
 }
 
@@ -154,6 +155,21 @@ func (l *look) stdioMatters() map[int]bool {
 		}
 	}
 	return out
+}
+
+// passOutput reads the links of descriptors 0 to 2 of those that may outlive the
+// target's init, which is no init of a PID namespace, and may hang: the engine may
+// wait for the output that they hold. Such a link is read without a lock that
+// sleeps, also of a task in D.
+func (l *look) passOutput() {
+	init := l.process(l.t.PID)
+	if init == nil || l.t.Container == nil || init.NSPID() <= 1 {
+		return
+	}
+	some := l.pids(func(p *evidence.Process) bool {
+		return p != init && !p.Outside && !p.Brief && p.Stdio == nil && !dying(p) && slices.ContainsFunc(p.Tasks, func(t evidence.Task) bool { return restless(&t) })
+	})
+	each(l, fileOutput, l.p.cfg.ReadTimeout, some, (*reader).stdio, func(pid int, links []string) { l.process(pid).Stdio = links })
 }
 
 // shortLook is a look in which no number can have come round: PIDs are given

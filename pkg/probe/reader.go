@@ -165,6 +165,7 @@ var (
 	fileMaps    = file{"maps", "cannot tell whether input or output is outstanding, for which its exit would wait"}
 	fileSched   = file{"sched", "cannot tell for how long a task has slept"}
 	fileMem     = file{"mem", "cannot tell the path that a task is stuck on"}
+	fileOutput  = file{"fd", "cannot tell whether the engine waits for the output that it holds"}
 	fileFUSE    = file{"fd", "cannot tell which process serves the FUSE mount that a task waits for"}
 	fileMemory  = file{"memory.oom_control", "cannot tell whether the container is out of memory"}
 	fileExe     = file{"exe", "cannot name the program by its file"}

@@ -61,7 +61,7 @@ func TestHang(t *testing.T) {
 	}
 	mountFusectl(t)
 	t.Run("scenes", func(t *testing.T) {
-		for _, s := range scenes() {
+		for _, s := range scenes(bed.AtLeast(t, 24, 0)) {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
 				l.play(t, s)

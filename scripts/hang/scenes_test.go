@@ -2,6 +2,7 @@ package hang
 
 import (
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -15,7 +16,15 @@ const (
 	stuck  = diagnose.Stuck
 )
 
-func scenes() []scene {
+// scenes are for an engine; outputWaited: it waits for the output of what outlives
+// a container's own process, and books no exit before (since 24.0).
+func scenes(outputWaited bool) []scene {
+	outlived := said{diagnose.Ghost, anyhow, "WS209", nil}
+	waited := 0 // 2 or 10 s, by containerd's version
+	if outputWaited {
+		waited = 1
+		outlived = said{stuck, sure, "WS321", []string{"the engine waits for the end of its output"}}
+	}
 	fuse := func(mode ...string) []string { return append([]string{"-v", "DIR:/mnt", "lab"}, mode...) }
 	data := func(mode string) []string { return []string{"-v", "DIR:/data", "lab", "-f", "/data/file", mode} }
 	frozen := []string{"/data/file", "ext4", "the file system is frozen", "fsfreeze -u DIR"}
@@ -65,7 +74,11 @@ func scenes() []scene {
 		{name: "shim-stopped", run: []string{"lab", "exit"}, after: stopShim, docker: commands, never: true, fix: "kill -CONT",
 			before: said{stuck, sure, "WS314", []string{"kill -CONT OTHER"}}, dead: said{stuck, sure, "WS314", []string{"kill -CONT OTHER"}}},
 		{name: "pidhost-child", run: append([]string{"--pid=host"}, data("child_write")...), prepare: ext4, after: freeze, docker: commands, fix: "fsfreeze -u",
-			before: said{diagnose.Ghost, anyhow, "WS201", frozen}},
+			never: outputWaited, before: said{outlived.verdict, anyhow, "WS201", frozen}},
+		{name: "pidshared-child", run: append([]string{"--pid=container:hang-pidshared"}, fuse("-f", "/mnt/hang-WHO", "child_stat")...), prepare: sharedPIDs, docker: commands, fix: "/abort",
+			never: outputWaited, before: outlived},
+		{name: "pidhost-tty", run: append([]string{"-t", "--pid=host"}, fuse("-f", "/mnt/hang-WHO", "child_stat")...), prepare: silentFUSE, docker: commands, fix: "/abort",
+			race: slices.Repeat(commands, waited), before: said{diagnose.Ghost, anyhow, "WS209", nil}},
 		// A parent that is awake may reap yet, by a SIGCHLD handler or later.
 		{name: "intruder-zombie", run: []string{"lab", "exit"}, after: hold("join_hold"), docker: commands, race: commands, fix: "kill -KILL",
 			dead: said{stuck, "certain", "WS205", []string{"kill -KILL OTHER"}}, before: said{"", anyhow, "WS215", nil}},
@@ -99,6 +112,16 @@ func scenes() []scene {
 		// nothing. SIGKILL by hand is the way out.
 		{name: "zombie-leader", killable: true, accused: true, run: []string{"lab", "zombie_leader"}, docker: nil, before: said{"", anyhow, "WS206", nil}},
 	}...)
+}
+
+// sharedPIDs is a silent FUSE mount, and a container whose PID namespace the others
+// join: its init reaps who is left behind.
+func sharedPIDs(t *testing.T, l *lab, p *played) {
+	silentFUSE(t, l, p)
+	p.more = append(p.more, "hang-pidshared")
+	if _, err := l.d.Run(t.Context(), "--init", "--name", "hang-pidshared", "lab", "ign"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // ownParent makes sure that the cgroup parent is ours and goes with the test.

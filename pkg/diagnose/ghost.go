@@ -154,6 +154,9 @@ func (c *inspection) exitHeld() *cause {
 		out.shows(c.logFacts()...).fix(c.logFixes()...)
 	}
 	out.finding.Summary = out.headline
+	if c.host.Engine == nil {
+		return out
+	}
 	if d := part(c.host.Engine.Parts, evidence.RoleDaemon); d != nil && d.PID != 0 {
 		out.fix(fixDump(d, "the stack with handleContainerExit in it names what it waits for; its log names the file"))
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -184,14 +185,19 @@ func (d *Daemon) StartContainerd(ctx context.Context) error {
 }
 
 // Kill ends dockerd as a crash does: its containers and their shims live on. It
-// returns when dockerd is gone.
+// returns when dockerd is gone, and the containerd that it has started: the next one
+// takes that for running as long as nobody has reaped it.
 func (d *Daemon) Kill() {
+	managed, _ := os.ReadFile(filepath.Join(d.ExecRoot(), "containerd/containerd.pid"))
 	if d.opt.User != nil {
 		_ = syscall.Kill(d.PID(), syscall.SIGKILL) // rootlesskit ends with it
 		<-d.dockerd.done
-		return
+	} else {
+		d.dockerd.crash()
 	}
-	d.dockerd.crash()
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(managed))); err == nil && pid > 1 {
+		Eventually(10*time.Second, func() bool { return syscall.Kill(pid, 0) != nil })
+	}
 }
 
 // KillContainerd ends our own containerd as a crash does.

@@ -299,9 +299,10 @@ func (c *inspection) suspects() []Evidence {
 	return out
 }
 
-// harmlessLSM: modules that do not judge signals between other processes.
+// harmlessLSM: modules that do not judge signals between other processes. Landlock
+// does since Linux 6.12.
 func harmlessLSM(name string) bool {
-	return slices.Contains([]string{"capability", "lockdown", "landlock", "yama", "integrity", "ima", "evm", "loadpin", "ipe"}, name)
+	return slices.Contains([]string{"capability", "lockdown", "yama", "integrity", "ima", "evm", "loadpin", "ipe"}, name)
 }
 
 // list is at most five words of a list.

@@ -29,6 +29,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, noKill(os.Args[2:]))
 		os.Exit(1)
 	}
+	if len(os.Args) > 2 && os.Args[1] == fenceArg {
+		fmt.Fprintln(os.Stderr, fence(os.Args[2:]))
+		os.Exit(1)
+	}
 	if len(os.Args) == 4 && os.Args[1] == receiverArg {
 		if err := receive(os.Args[2], os.Args[3]); err != nil {
 			fmt.Fprintln(os.Stderr, err)

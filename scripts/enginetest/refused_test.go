@@ -67,6 +67,7 @@ func TestRefused(t *testing.T) {
 			}
 			l.row(t, a, stop.sums())
 		})
+		t.Run("landlock", func(t *testing.T) { t.Parallel(); l.fencedRuntime(t) })
 		// Nothing in /proc says what a filter refuses: the first refusal tells.
 		t.Run("seccomp", func(t *testing.T) {
 			t.Parallel()
@@ -212,6 +213,11 @@ func noKill(argv []string) error {
 	if _, _, e := unix.RawSyscall(unix.SYS_SECCOMP, 1, 1, uintptr(unsafe.Pointer(&prog))); e != 0 { // SET_MODE_FILTER, TSYNC
 		return e
 	}
+	return become(argv)
+}
+
+// become executes a program in this process.
+func become(argv []string) error {
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
 		return err

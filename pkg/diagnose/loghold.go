@@ -2,7 +2,7 @@ package diagnose
 
 import (
 	"fmt"
-	"net"
+	"net/netip"
 	"slices"
 
 	"github.com/whystuck/whystuck/pkg/evidence"
@@ -215,9 +215,9 @@ var fixLocalLog = Fix{When: FixRun, Text: "a log that waits for nobody: the loca
 
 // cutConnections closes the connections to an address, "" where that is not known.
 func cutConnections(peer string) string {
-	host, port, err := net.SplitHostPort(peer)
-	if err != nil || net.ParseIP(host) == nil {
-		return ""
+	at, err := netip.ParseAddrPort(peer)
+	if err != nil || at.Addr().Zone() != "" {
+		return "" // a zone is an interface's name
 	}
-	return fmt.Sprintf("sudo ss -K dst %s dport = :%s", host, port)
+	return fmt.Sprintf("sudo ss -K dst %s dport = :%d", at.Addr(), at.Port())
 }

@@ -13,7 +13,7 @@ const podmanWait = 5
 
 // podman reports whether the engine behind the socket is Podman.
 func (c *inspection) podman() bool {
-	return c.fromPodman() && c.t.Kind == evidence.KindContainer
+	return c.fromPodman() && c.t.Kind == evidence.KindContainer && c.t.Container != nil
 }
 
 // fromPodman is podman for what is left of a container.

@@ -137,8 +137,10 @@ func (c *inspection) autoRemoval(at float64, command string) []Step {
 	if !c.byEngine() || c.fromPodman() {
 		return nil
 	}
-	return []Step{{AtSeconds: at, Action: "removal (--rm)", Effect: "with its anonymous volumes; " + command + " may return before that is done"}}
+	return []Step{{AtSeconds: at, Action: removalStep, Effect: "with its anonymous volumes; " + command + " may return before that is done"}}
 }
+
+const removalStep = "removal (--rm)"
 
 // volumesStay: docker rm -f of a --rm container comes before its own removal, and
 // does not do what that would have done. Measured with 20.10, 28 and 29.

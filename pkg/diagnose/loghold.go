@@ -136,6 +136,9 @@ func (c *inspection) logHolds(out *Container, o *outlook) {
 	f := newFinding("WS327", nil)
 	f.Summary = h.says
 	f.Evidence, f.Fixes = h.facts, h.fixes
+	if r := c.refusal(); r != nil && r.daemon {
+		h.maybe = true // nothing of it is ended, so that there is no exit to hold
+	}
 	if h.maybe {
 		f.Severity = SeverityWarning
 		out.Confidence = worse(out.Confidence, h.conf)
@@ -152,6 +155,7 @@ func (c *inspection) logHolds(out *Container, o *outlook) {
 	}
 	s.Outcome, s.ExitCode, s.AfterSeconds = string(Stuck), nil, nil
 	s.ContainerEnds, s.Command, s.Status, s.Then = &no, Command{Returns: false}, nil, "stays"
+	s.Steps = slices.DeleteFunc(s.Steps, func(step Step) bool { return step.Action == removalStep }) // it comes after what is waited for
 	s.Steps = append(s.Steps, Step{AtSeconds: value(o.after), Action: "the engine", Effect: "waits for the log before it books the exit, without a limit: docker ps goes on to say Up, inspect, stop, kill and rm do not return"})
 	for _, e := range []*EndForecast{out.Kill, out.Rm} {
 		if e != nil {
@@ -219,5 +223,9 @@ func cutConnections(peer string) string {
 	if err != nil || at.Addr().Zone() != "" {
 		return "" // a zone is an interface's name
 	}
-	return fmt.Sprintf("sudo ss -K dst %s dport = :%d", at.Addr(), at.Port())
+	host := at.Addr().String()
+	if at.Addr().Is6() {
+		host = "'[" + host + "]'" // without the brackets ss takes its end for a port
+	}
+	return fmt.Sprintf("sudo ss -K dst %s dport = :%d", host, at.Port())
 }

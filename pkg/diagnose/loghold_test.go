@@ -64,9 +64,64 @@ func TestCutConnections(t *testing.T) {
 	if got := cutConnections("10.0.0.1:514"); !strings.HasSuffix(got, "ss -K dst 10.0.0.1 dport = :514") {
 		t.Error(got)
 	}
+	if got := cutConnections("[fd00::1]:514"); !strings.HasSuffix(got, "ss -K dst '[fd00::1]' dport = :514") {
+		t.Error(got)
+	}
 	for _, peer := range []string{"", "a;b:1", "10.0.0.1"} {
 		if got := cutConnections(peer); got != "" {
 			t.Errorf("%q: %s", peer, got)
+		}
+	}
+}
+
+// deafAtLast is a program that has waited for long in a write to a log that nobody
+// reads.
+func deafAtLast(t *evidence.Target) {
+	slept, p := 6000, &t.Processes[0].Tasks[0]
+	p.State, p.Wchan, p.Syscall = "S", text("anon_pipe_write"), &evidence.Syscall{Name: "write", Args: []uint64{1, 0, 0, 0, 0, 0}}
+	p.Again = &evidence.SecondLook{State: "S", SleptMillis: &slept}
+	t.Log, t.Container.LogDriver = &evidence.LogPath{Connections: 1, Deaf: 1, Unsent: 1 << 20}, "syslog"
+}
+
+// Who is not sent any signal does not come to an end that the log could hold; who is
+// killed by dockerd alone does.
+func TestLogHoldRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		daemon  bool // is denied, too
+		verdict Verdict
+		returns bool
+	}{
+		"dockerd as well": {true, Refused, true}, "the runtime alone": {false, Stuck, false},
+	} {
+		s := aboutToBeRefused(func(_ *evidence.Snapshot, t *evidence.Target) {
+			deafAtLast(t)
+			t.Senders[1].CapBnd = without()
+			if c.daemon {
+				t.Senders[0].CapEff = without()
+			}
+		})
+		got := Judge(s, Options{}).Containers[0]
+		if got.Verdict != c.verdict || got.Stop.Command.Returns != c.returns || got.Kill.Command.Returns != c.returns {
+			t.Errorf("%s: %s, %+v, %+v", name, got.Verdict, got.Stop, got.Kill)
+		}
+		if !slices.ContainsFunc(got.Findings, func(f Finding) bool { return f.Code == "WS327" }) {
+			t.Errorf("%s: the log is not told", name)
+		}
+	}
+}
+
+// What --rm would do comes after the exit, which is not booked.
+func TestLogHoldAutoRemove(t *testing.T) {
+	s := snapshot(proc{pid: 100, ns: 1, cgt: []int{15}})
+	deafAtLast(&s.Targets[0])
+	s.Targets[0].Container.AutoRemove = true
+	got := Judge(s, Options{}).Containers[0]
+	if got.Verdict != Stuck || got.Stop.Freed.Status != bookedRemoved {
+		t.Fatalf("%s %+v", got.Verdict, got.Stop.Freed)
+	}
+	for _, step := range got.Stop.Steps {
+		if step.Action == removalStep {
+			t.Errorf("removed, and not booked: %+v", got.Stop.Steps)
 		}
 	}
 }

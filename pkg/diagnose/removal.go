@@ -114,11 +114,14 @@ func (c *inspection) heldFiles() (string, []Evidence, []Fix, bool) {
 	for i := range r.Held {
 		h := &r.Held[i]
 		facts = append(facts, Evidence{Source: pathWord(h.Path), Field: "attribute", Value: h.Kind, Says: "neither it nor what is in it can be unlinked, by root either"})
-		if cmd := command(heldWays[h.Kind].command, h.Path); cmd != "" && i < maxUndone {
-			undo = append(undo, cmd)
+		if way, known := heldWays[h.Kind]; known && i < maxUndone && safeWord(h.Path) {
+			undo = append(undo, command(way.command, h.Path))
 		}
 	}
-	way := heldWays[r.Held[0].Kind]
+	way, known := heldWays[r.Held[0].Kind]
+	if !known { // of a later version
+		return "", nil, nil, false
+	}
 	why := way.is
 	if p := r.Held[0].Path; p != "" {
 		why += ": " + pathWord(p)
@@ -219,7 +222,9 @@ func (c *inspection) daemonHang() (*evidence.Part, *inspection, *hang) {
 			return d, in, &hangs[i]
 		}
 	}
-	return d, in, &hangs[0]
+	h := &hangs[0]
+	h.conf = worse(h.conf, Likely) // that it is this container's is inferred
+	return d, in, h
 }
 
 // endedAndLocked: it has ended, inspect of it does not return, and a thread of
@@ -253,7 +258,7 @@ func halfRemoved(s *evidence.Snapshot) []Finding {
 			continue // redacted, or nothing for a command
 		}
 		f.Evidence = append(f.Evidence, Evidence{Source: dir, Field: "config.v2.json", Value: "gone", Says: "dockerd has forgotten the container: the removal failed here, and dockerd was restarted since"})
-		f.Fixes = append(f.Fixes, Fix{When: FixHost, Text: "take away what held it, and remove it", Command: fmt.Sprintf("sudo chattr -R -i -a %s; sudo rm -r %s", dir, dir)})
+		f.Fixes = append(f.Fixes, Fix{When: FixHost, Text: "take away what held it, and remove it", Command: fmt.Sprintf("sudo chattr -R -i -a %s; sudo rm -r --one-file-system %s", dir, dir)})
 	}
 	return []Finding{f}
 }

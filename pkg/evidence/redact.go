@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -108,7 +109,7 @@ func redactParts(parts []Part) {
 func redactContainer(c *Container) {
 	c.Entrypoint, c.Cmd = nil, nil
 	c.LogAddress = ""
-	c.Error = maskPaths(c.Error)
+	c.Error = maskPaths(unlinkPaths.ReplaceAllString(c.Error, "${1}"+masked+": "))
 	c.Cgroup = maskCgroup(c.Cgroup)
 	for i := range c.Remains {
 		c.Remains[i].Path = ""
@@ -175,6 +176,10 @@ func redactInside(in *Inside) {
 		in.Go.Path = ""
 	}
 }
+
+// unlinkPaths are the files that a removal failed at: the container has named them,
+// with spaces and colons as it likes. The kernel's word stands last.
+var unlinkPaths = regexp.MustCompile(`(?s)((?:unlinkat|openat|remove|open|lstat) )/.*: `)
 
 // masked stands for a removed path.
 const masked = "(path)"

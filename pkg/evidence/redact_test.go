@@ -179,3 +179,12 @@ func find(v reflect.Value, field string, kept map[string]bool) {
 		}
 	}
 }
+
+// A file's name has spaces and colons as the container likes; the kernel's word stays.
+func TestRedactRemovalError(t *testing.T) {
+	c := &Container{Error: `driver "overlay2" failed to remove root filesystem: unlinkat /d/diff/acme: our customers: operation not permitted`}
+	redactContainer(c)
+	if want := `driver "overlay2" failed to remove root filesystem: unlinkat (path): operation not permitted`; c.Error != want {
+		t.Error(c.Error)
+	}
+}

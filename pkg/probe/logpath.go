@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"net"
 	"net/url"
 	"slices"
@@ -95,24 +97,48 @@ func logEndpoint(driver, address string) endpoint {
 type tcpRow struct {
 	local, remote string // as printed there
 	unsent        int
-	probing       bool // the timer is that of a shut window (icsk_pending ICSK_TIME_PROBE0)
-	inode         string
+	// shut: the timer is that of a shut window (icsk_pending ICSK_TIME_PROBE0), or of
+	// a repetition that has been put off again and again.
+	shut  bool
+	inode string
 }
 
-// deaf reports whether something waits for a peer whose window is shut.
-func (r *tcpRow) deaf() bool { return r.probing && r.unsent > 0 }
+// deaf reports whether something waits for a peer who takes nothing.
+func (r *tcpRow) deaf() bool { return r.shut && r.unsent > 0 }
+
+// putOff is from when on, in hundredths of a second, the time until a repetition is
+// nothing that the distance to the peer makes: it begins with 20 for most, is doubled
+// each time, and falls back as soon as something is acknowledged.
+const putOff = 300
+
+// shutTimer reads "tr", "retrnsmt" and "rto". Where a peer makes its receive buffer
+// smaller while data is under way, the kernel repeats in place of a probe, and does
+// not count that (net/ipv4/tcp_timer.c tcp_retransmit_timer, !snd_wnd). What it does
+// count is a peer that is gone, who is given up after a time: another matter.
+func shutTimer(f []string) bool {
+	timer, _, _ := strings.Cut(f[5], ":")
+	if timer != "01" || len(f) < 13 || strings.Trim(f[6], "0") != "" {
+		return timer == "04"
+	}
+	rto, err := strconv.Atoi(f[12])
+	return err == nil && rto >= putOff
+}
 
 // maxLogTable bounds the table, in bytes: some 25,000 connections.
 const maxLogTable = 4 << 20
 
 // connectionsOf are the established connections in a process's network namespace,
-// by inode.
+// by inode; nil where a table could not be read, or not to its end: who is not in
+// it may be connected.
 func (r *reader) connectionsOf(pid int) map[string]tcpRow {
 	out := map[string]tcpRow{}
 	for _, name := range []string{"net/tcp", "net/tcp6"} {
 		data, err := r.read(r.p.pidPath(pid, name), maxLogTable)
-		if err != nil {
-			continue // a kernel without IPv6 has no tcp6
+		if errors.Is(err, fs.ErrNotExist) && name == "net/tcp6" {
+			continue // a kernel without IPv6
+		}
+		if err != nil || len(data) >= maxLogTable {
+			return nil
 		}
 		for line := range bytes.Lines(data) {
 			if row, ok := parseTCP(line); ok {
@@ -136,7 +162,7 @@ func parseTCP(line []byte) (tcpRow, bool) {
 	if err != nil {
 		return tcpRow{}, false
 	}
-	return tcpRow{f[1], f[2], int(n), strings.HasPrefix(f[5], "04:"), f[9]}, true
+	return tcpRow{f[1], f[2], int(n), shutTimer(f), f[9]}, true
 }
 
 // leadsTo reports whether a printed address is that of a receiver.
@@ -167,6 +193,9 @@ func (r *reader) logPaths(ctx context.Context, daemon int, ends []endpoint) []*e
 		return out
 	}
 	first := r.connectionsOf(daemon)
+	if first == nil {
+		return out
+	}
 	waits := func(row tcpRow) bool {
 		return row.deaf() && slices.ContainsFunc(ends, func(e endpoint) bool { return e.known() && e.leadsTo(row.remote) })
 	}

@@ -54,6 +54,19 @@ func TestParseTCP(t *testing.T) {
 	if got := logEndpoint("syslog", "").path; got == "" {
 		t.Error("syslog without an address goes to the local one")
 	}
+	// A peer that has made its receive buffer smaller; the same before it has lasted,
+	// one that is gone, and one that is far away and busy (Linux 6.18).
+	for line, shut := range map[string]bool{
+		"1: 0100007F:A 0100007F:B 01 003A4400:00000000 01:000000ED 00000000 0 0 7 2 0 326 0 0 1 -1": true,
+		"1: 0100007F:A 0100007F:B 01 003A4400:00000000 01:0000002D 00000000 0 0 7 2 0 81 0 0 1 -1":  false,
+		"1: 0100007F:A 0100007F:B 01 003AA4B4:00000000 01:00000202 00000005 0 0 7 2 0 652 0 0 1 -1": false,
+		"1: 0100007F:A 0100007F:B 01 000618F0:00000000 01:0000000E 00000000 0 0 7 2 0 40 0 0 18 -1": false,
+		"1: 0100007F:A 0100007F:B 01 003A4400:00000000 01:000000ED 00000000 0 0 7":                  false,
+	} {
+		if row, ok := parseTCP([]byte(line)); !ok || row.deaf() != shut {
+			t.Errorf("%s: %+v", line, row)
+		}
+	}
 	for _, line := range []string{"", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
 		"   0: 0100007F:9A36 0100007F:701D 06 00000000:00000000 03:00000201 00000000 0 0 0", "1: a b 01 x:0 0 0 0 0 1"} {
 		if row, ok := parseTCP([]byte(line)); ok {
@@ -88,6 +101,15 @@ func TestLogPaths(t *testing.T) {
 	}
 	if path := targets[3].Log; path == nil || path.Connections != 0 || path.Deaf != 0 {
 		t.Errorf("nobody is connected there: %+v", path)
+	}
+}
+
+// A table that cannot be read says nothing, not that nobody is connected.
+func TestLogPathsUnread(t *testing.T) {
+	target := logTarget("tcp://127.0.0.1:1")
+	New(Config{Proc: t.TempDir()}).LogPaths(context.Background(), 4711, []*evidence.Target{target})
+	if target.Log != nil {
+		t.Errorf("%+v", target.Log)
 	}
 }
 

@@ -273,6 +273,12 @@ func TestSettings(t *testing.T) {
 	if got := Judge(s, Options{Signal: evidence.SIGHUP}).Containers[0].Stop.Then; got != "stays" {
 		t.Errorf("another signal that is dropped, so that SIGKILL follows: then %s, want stays", got)
 	}
+	if got := Judge(s, Options{Signal: evidence.SIGINT}).Containers[0].Stop; got.SignalSource != "flag" {
+		t.Errorf("the signal's source: %q", got.SignalSource)
+	}
+	if got := Judge(s, Options{}).Containers[0].Stop; got.SignalSource != "container" {
+		t.Errorf("the signal's source: %q", got.SignalSource)
+	}
 	if got := Judge(s, Options{Signal: evidence.SIGINT}).Containers[0].Stop.Then; got != "restarted" {
 		t.Errorf("another signal under restart always: then %s, want restarted", got)
 	}

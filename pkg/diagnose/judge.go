@@ -105,6 +105,12 @@ func judgeTarget(s *evidence.Snapshot, t *evidence.Target, opt Options) Containe
 		c.living(&out)
 	}
 	c.judgeShims(&out)
+	if out.Stop != nil {
+		out.Stop.SignalSource = "container"
+		if opt.Signal != 0 {
+			out.Stop.SignalSource = "flag"
+		}
+	}
 	return out
 }
 

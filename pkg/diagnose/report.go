@@ -165,6 +165,7 @@ type ObservedEvent struct {
 // StopForecast is what `docker stop` will do.
 type StopForecast struct {
 	Signal         string `json:"signal"`
+	SignalSource   string `json:"signal_source"`   // container (or the engine's default), flag
 	TimeoutSeconds int    `json:"timeout_seconds"` // -1: for ever
 	TimeoutSource  string `json:"timeout_source"`  // default, container, flag, daemon
 	Outcome        string `json:"outcome"`         // a verdict word

@@ -63,13 +63,17 @@ func (p *page) timeline(c diagnose.Container) {
 
 // stopCommand is the command whose steps follow.
 func stopCommand(c diagnose.Container) string {
-	switch {
-	case !byEngine(c):
+	if !byEngine(c) {
 		return fmt.Sprintf("%s, %s, SIGKILL", c.Stop.Signal, forTimeout(c.Stop.TimeoutSeconds))
-	case c.Stop.TimeoutSource == "flag":
-		return fmt.Sprintf("docker stop -t %d %s", c.Stop.TimeoutSeconds, name(c))
 	}
-	return "docker stop " + name(c)
+	flags := ""
+	if c.Stop.SignalSource == "flag" {
+		flags += " -s " + c.Stop.Signal
+	}
+	if c.Stop.TimeoutSource == "flag" {
+		flags += fmt.Sprintf(" -t %d", c.Stop.TimeoutSeconds)
+	}
+	return "docker stop" + flags + " " + name(c)
 }
 
 func forTimeout(s int) string {

@@ -76,7 +76,7 @@ func (c *inspection) lockFact() []Evidence {
 // that can be seen.
 func (c *inspection) locked() *cause {
 	for _, p := range c.keepers() {
-		if in, hangs := partHangs(p); len(hangs) > 0 {
+		if in, hangs := partHangs(c.withoutMembers(p)); len(hangs) > 0 {
 			return c.runtimeStuck(in, &hangs[0], p)
 		}
 	}

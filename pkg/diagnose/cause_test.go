@@ -106,6 +106,12 @@ func TestCauses(t *testing.T) {
 			shim.Below[0].State = "T"
 			s.Targets[0].Shims = []evidence.Part{shim}
 		}, "WS303", Stuck, false},
+		{"a container's program that is called runc and hangs", func(s *evidence.Snapshot) {
+			locked(s)
+			own := *partIn("", s.Targets[0].PID, "D").Process
+			shim.Below = []evidence.Process{own}
+			s.Targets[0].Shims = []evidence.Part{shim}
+		}, "WS303", Stuck, false},
 		{"runc in a debugger", func(s *evidence.Snapshot) {
 			locked(s)
 			shim.Below = []evidence.Process{*tracedPart("", 95, "poll").Process}

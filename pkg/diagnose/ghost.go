@@ -139,8 +139,10 @@ func (c *inspection) execSurvives(alive []*evidence.Process, what string) Findin
 // is handling the exit and does not come to an end.
 func (c *inspection) exitHeld() *cause {
 	k := c.t.Container
-	if since, _ := catalog.Since(c.engineVersion(), outputWaited); since && len(c.alive()) > 0 {
-		return c.outputKept(c.alive())
+	if holders := outputHolders(c.alive()); len(holders) > 0 {
+		if since, _ := catalog.Since(c.engineVersion(), outputWaited); since {
+			return c.outputKept(holders)
+		}
 	}
 	out := newCause("WS321", LayerEngine, endsNever, Likely,
 		"its processes are gone, and the engine hangs in the handling of their exit").

@@ -123,12 +123,29 @@ func sharesOutput(root, p *evidence.Process) answer {
 	}
 	for _, a := range root.Stdio[1:] {
 		for _, b := range p.Stdio[1:] {
-			if a == b && (strings.HasPrefix(a, "pipe:[") || strings.HasPrefix(a, "/dev/pts/") || a == "/dev/console") {
+			if a == b && isOutput(a) {
 				return yes
 			}
 		}
 	}
 	return no
+}
+
+// outputHolders are those who may hold the output of a process that is dead: all but
+// those known to write to no pipe and no terminal.
+func outputHolders(alive []*evidence.Process) []*evidence.Process {
+	var out []*evidence.Process
+	for _, p := range alive {
+		if len(p.Stdio) < 3 || slices.ContainsFunc(p.Stdio[1:], isOutput) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// isOutput reports whether a descriptor may be the container's own output, by its link.
+func isOutput(link string) bool {
+	return strings.HasPrefix(link, "pipe:[") || strings.HasPrefix(link, "/dev/pts/") || link == "/dev/console"
 }
 
 func (c *inspection) engineVersion() string {

@@ -86,3 +86,20 @@ func booked(s *string) string {
 	}
 	return *s
 }
+
+// Who is known to write to a file holds no dead process's output.
+func TestOutputHolders(t *testing.T) {
+	for _, c := range []struct {
+		stdio []string
+		want  bool
+	}{
+		{nil, true}, // not known
+		{[]string{"/dev/null", "pipe:[11]", "/dev/null"}, true},
+		{[]string{"/dev/null", "/dev/null", "/dev/pts/0"}, true},
+		{[]string{"pipe:[11]", "/dev/null", "/var/log/x"}, false},
+	} {
+		if got := len(outputHolders([]*evidence.Process{{Stdio: c.stdio}})) == 1; got != c.want {
+			t.Errorf("%q: %v", c.stdio, got)
+		}
+	}
+}

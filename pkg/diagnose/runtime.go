@@ -15,13 +15,24 @@ func (c *inspection) runtimes() []*evidence.Process {
 	var out []*evidence.Process
 	for _, shim := range c.keepers() {
 		for j := range shim.Below {
-			if p := &shim.Below[j]; c.notStarted() || !c.isMember(p.PID) {
+			if p := &shim.Below[j]; c.isRuntime(p) {
 				out = append(out, p)
 			}
 		}
 	}
 	slices.SortStableFunc(out, func(a, b *evidence.Process) int { return cmp.Compare(a.StartTicks, b.StartTicks) })
 	return out
+}
+
+// isRuntime reports whether a process below a shim is the runtime, and not one of
+// the container's own that is called like it.
+func (c *inspection) isRuntime(p *evidence.Process) bool { return c.notStarted() || !c.isMember(p.PID) }
+
+// withoutMembers is a shim without what is below it and not the runtime.
+func (c *inspection) withoutMembers(shim *evidence.Part) *evidence.Part {
+	own := *shim
+	own.Below = slices.DeleteFunc(slices.Clone(shim.Below), func(p evidence.Process) bool { return !c.isRuntime(&p) })
+	return &own
 }
 
 // isMember reports whether a process is one of the container's own.

@@ -18,7 +18,7 @@ const dockerUnit = "docker.service"
 func unitCommand(dirs []string, unit string) []string {
 	var text strings.Builder
 	for _, dir := range dirs {
-		if b, err := os.ReadFile(filepath.Join(dir, unit)); err == nil {
+		if b, err := (tree{}).read(filepath.Join(dir, unit), maxConfig); err == nil {
 			text.Write(b)
 			text.WriteByte('\n')
 			break
@@ -38,7 +38,7 @@ func unitCommand(dirs []string, unit string) []string {
 	}
 	slices.Sort(names)
 	for _, n := range names {
-		if b, err := os.ReadFile(dropIns[n]); err == nil {
+		if b, err := (tree{}).read(dropIns[n], maxConfig); err == nil {
 			text.Write(b)
 			text.WriteByte('\n')
 		}

@@ -48,10 +48,10 @@ type Engine struct {
 	// cgroups is where the cgroup hierarchies are mounted.
 	cgroups string
 
-	homeMu sync.Mutex // guards the next three, see homeOf
-	home   *home
-	effort effort
-	sought time.Time
+	homeTurn turn // guards the next three, see homeOf
+	home     *home
+	effort   effort
+	sought   time.Time
 
 	scanMu  sync.Mutex // guards the next two, see scan
 	scanned processes

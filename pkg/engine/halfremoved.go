@@ -44,7 +44,7 @@ func (h *home) stillHalf(dirs []string, known map[string]listed) []string {
 
 // age is how long ago a directory was last changed, 0 where that is not known.
 func (t tree) age(path string) time.Duration {
-	f, err := t.open(path)
+	f, err := t.place(path)
 	if err != nil {
 		return 0
 	}

@@ -56,9 +56,11 @@ const homeStays = time.Second
 // Files of an engine that is not proven to be the one behind the socket are never
 // used: several engines on one host have containers of the same names.
 func (e *Engine) homeOf(ctx context.Context, how effort) (*home, error) {
+	if err := e.homeTurn.take(ctx); err != nil {
+		return nil, err
+	}
 	h, err := beside.Within(ctx, func() *home {
-		e.homeMu.Lock()
-		defer e.homeMu.Unlock()
+		defer e.homeTurn.give()
 		if time.Since(e.sought) > homeStays {
 			e.home = e.homeNow(e.home)
 			e.sought = time.Now()

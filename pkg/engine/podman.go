@@ -85,6 +85,7 @@ func (h *home) configurePodman(argv []string, u podmanUser) {
 	conf := h.firstConf(confs)
 	h.data = absolute(flagValue(argv, "root"), tomlValue(conf, "graphroot"), graph)
 	h.exec = absolute(flagValue(argv, "runroot"), tomlValue(conf, "runroot"), run)
+	h.fs.owner = u.uid // from here on: the administrator's configuration is root's
 }
 
 // rootlessPath is what the administrator's storage.conf says for all users; "":
@@ -136,12 +137,13 @@ func tomlValue(text, key string) string {
 }
 
 // ownsConmon reports whether a conmon keeps a container of this Podman, by its
-// bundle: GRAPHROOT/overlay-containers/ID/userdata.
-func (h *home) ownsConmon(bundle string) answer {
+// bundle, GRAPHROOT/overlay-containers/ID/userdata, and by its user: anybody may
+// call a program so, and give it any arguments.
+func (h *home) ownsConmon(s shim) answer {
 	switch {
-	case h == nil || !h.podman || h.data == "" || bundle == "":
+	case h == nil || !h.podman || h.data == "" || s.bundle == "":
 		return unknown
-	case strings.HasPrefix(bundle, filepath.Clean(h.data)+"/"):
+	case s.user == h.fs.owner && strings.HasPrefix(s.bundle, filepath.Clean(h.data)+"/"):
 		return yes
 	}
 	return no

@@ -100,7 +100,7 @@ func (h *home) namedPodman() {
 		return
 	}
 	uid := fileOwner(h.data)
-	h.podman, h.rootless, h.runtimes = true, uid != 0, userOf(uid, nil).run
+	h.podman, h.rootless, h.runtimes, h.fs.owner = true, uid != 0, userOf(uid, nil).run, uid
 	h.besideRunRoot()
 }
 
@@ -120,7 +120,7 @@ func (h *home) learnFromConmons(keepers []shim, inside *[]string, proc string) {
 		return
 	}
 	for _, s := range keepers {
-		if h.ownsConmon(s.bundle) != yes || !h.keeps(s.id) || !genuine(proc, s, inside) {
+		if h.ownsConmon(s) != yes || !h.keeps(s.id) || !genuine(proc, s, inside) {
 			continue
 		}
 		if dir, ok := strings.CutSuffix(s.pidFile, filepath.Join("/", s.id, "userdata/pidfile")); ok {

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -128,11 +130,30 @@ func (h *home) stored(file string) ([]storedContainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []storedContainer
-	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, err
+	return parseStored(b)
+}
+
+// parseStored reads one entry after the other: a file of nothing but "{}," would
+// take twenty times its size at once.
+func parseStored(b []byte) ([]storedContainer, error) {
+	in := json.NewDecoder(bytes.NewReader(b))
+	if start, err := in.Token(); err != nil || start != json.Delim('[') {
+		return nil, errors.New("it is no list of containers")
 	}
-	return list[:min(len(list), maxContainers)], nil
+	var list []storedContainer
+	for in.More() && len(list) < maxContainers {
+		var s storedContainer
+		if err := in.Decode(&s); err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	if len(list) < maxContainers {
+		if _, err := in.Token(); err != nil {
+			return nil, fmt.Errorf("the end of the list is missing: %w", err)
+		}
+	}
+	return list, nil
 }
 
 // podmanContainer is false for what is no container of Podman's.
@@ -200,7 +221,7 @@ func (h *home) podmanPID(proc, dir, id string) (int, bool) {
 	}
 	keeper := readStats(proc, []int{list[0].ppid})
 	found := shims(proc, keeper)
-	return pid, len(found) == 1 && found[0].id == id && h.ownsConmon(found[0].bundle) == yes
+	return pid, len(found) == 1 && found[0].id == id && h.ownsConmon(found[0]) == yes
 }
 
 func (h *home) pidFile(dir, id string) int {
@@ -253,7 +274,7 @@ func frozen(proc string, pid int) bool {
 	}
 	for line := range strings.Lines(string(b)) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(f) != 3 || f[2] == "/" {
+		if len(f) != 3 || f[2] == "/" || strings.Contains(f[2], "/..") { // outside of what we see of the cgroups
 			continue
 		}
 		file, want := filepath.Join("/sys/fs/cgroup", f[2], "cgroup.freeze"), "1"

@@ -39,7 +39,7 @@ func (h *home) removal(ctx context.Context, proc, id string) *evidence.Removal {
 	s := heldSearch{ctx: ctx, out: &evidence.Removal{Whole: true}}
 	for _, containers := range h.containerDirs() {
 		root := filepath.Dir(containers)
-		base, err := h.fs.open(root)
+		base, err := h.fs.place(root)
 		if err != nil {
 			continue
 		}

@@ -147,6 +147,7 @@ type shim struct {
 	// start, delete or exec.
 	address, action string
 	bundle, pidFile string // of a conmon
+	user            int    // of a conmon
 }
 
 func shims(proc string, procs processes) []shim {
@@ -161,6 +162,9 @@ func shims(proc string, procs processes) []shim {
 			continue
 		}
 		if s, ok := parseShim(p, strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")); ok {
+			if s.bundle != "" {
+				s.user = ownerOf(proc, p.pid)
+			}
 			out = append(out, s)
 		}
 	}

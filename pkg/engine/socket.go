@@ -162,7 +162,8 @@ func homeOfProcess(proc string, pid int) *home {
 	}
 	config, data, exec := defaultsOf(proc, pid)
 	h.configure(argv, config, data, exec)
-	h.rootless = ownerOf(proc, pid) != 0
+	h.fs.owner = ownerOf(proc, pid) // from here on: the configuration may be an administrator's
+	h.rootless = h.fs.owner != 0
 	return h
 }
 

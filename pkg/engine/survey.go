@@ -124,7 +124,7 @@ func (s *survey) lookAtShims() {
 		r.places = append(r.places, evidence.Remain{Kind: "shim", PID: sh.pid, StartTicks: p.start})
 		r.members = append(r.members, s.kept(sh)...)
 		switch whose := s.h.ownsContainerd(sh.address); {
-		case s.h.ownsConmon(sh.bundle) == yes:
+		case s.h.ownsConmon(sh) == yes:
 			r.ours = true
 		case sh.owner != "":
 			r.owner = firstOf(r.owner, sh.owner)

@@ -84,9 +84,13 @@ func TestPodmanPaths(t *testing.T) {
 		t.Errorf("%q %q", got, root)
 	}
 	h := &home{podman: true, data: "/var/lib/containers/storage", exec: "/run/containers/storage"}
-	if h.ownsConmon("/var/lib/containers/storage/overlay-containers/x/userdata") != yes || h.ownsConmon("/srv/storage/overlay-containers/x") != no ||
-		(&home{data: "/var/lib/docker"}).ownsConmon("/var/lib/docker/x") != unknown {
+	mine := "/var/lib/containers/storage/overlay-containers/x/userdata"
+	if h.ownsConmon(shim{bundle: mine}) != yes || h.ownsConmon(shim{bundle: "/srv/storage/overlay-containers/x"}) != no ||
+		(&home{data: "/var/lib/docker"}).ownsConmon(shim{bundle: "/var/lib/docker/x"}) != unknown {
 		t.Error("whose a conmon is")
+	}
+	if h.ownsConmon(shim{bundle: mine, user: 1000}) != no {
+		t.Error("another user's program is believed by its arguments")
 	}
 	if h.ownsContainerd("/run/containerd/containerd.sock") != no {
 		t.Error("a shim of containerd is taken for Podman's")

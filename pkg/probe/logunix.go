@@ -41,7 +41,7 @@ func (r *reader) unixPaths(ctx context.Context, daemon int, ends []endpoint, out
 	defer d.close()
 	own := r.socketsOf(daemon)
 	nameless = slices.DeleteFunc(nameless, func(inode uint32) bool { return !own[strconv.FormatUint(uint64(inode), 10)] })
-	first := d.linksTo(named, nameless)
+	first := d.linksTo(ctx, named, nameless)
 	if !slices.ContainsFunc(first, func(l unixLink) bool { return l.deaf() }) {
 		return
 	}
@@ -50,7 +50,7 @@ func (r *reader) unixPaths(ctx context.Context, daemon int, ends []endpoint, out
 	case <-ctx.Done():
 		return
 	}
-	second := d.linksTo(named, nameless)
+	second := d.linksTo(ctx, named, nameless)
 	for i, e := range ends {
 		if e.path != "" {
 			out[i] = r.unixPath(e, first, second)
@@ -92,10 +92,14 @@ func (r *reader) unixSockets(pid int, ends []endpoint) (named map[uint32]string,
 	return named, nameless
 }
 
-// linksTo are those of some sockets that are connected to a named one.
-func (d *diag) linksTo(named map[uint32]string, from []uint32) []unixLink {
+// linksTo are those of some sockets that are connected to a named one. The kernel
+// goes through all of the host's for each.
+func (d *diag) linksTo(ctx context.Context, named map[uint32]string, from []uint32) []unixLink {
 	var out []unixLink
 	for _, inode := range from[:min(len(from), maxSockets)] {
+		if ctx.Err() != nil {
+			break
+		}
 		if peer, mem, err := d.unixSocket(inode); err == nil && named[peer] != "" {
 			out = append(out, unixLink{inode, peer, named[peer], mem})
 		}

@@ -60,10 +60,12 @@ func (l *lab) strays(t *testing.T, name, how string) (mend func()) {
 	return healing(t, func() { _ = os.Remove(file) })
 }
 
-// runtimeBelow is the one runtime process below a container's shim.
+// runtimeBelow is the one runtime process below a container's shim, that stays: one
+// that does its work is gone after a moment.
 func (l *lab) runtimeBelow(t *testing.T, shim int) (pid int) {
 	t.Helper()
 	if !bed.Eventually(15*time.Second, func() bool {
+		before := pid
 		pid = 0
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", shim, shim))
 		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", shim))
@@ -76,9 +78,13 @@ func (l *lab) runtimeBelow(t *testing.T, shim int) (pid int) {
 				_, _ = fmt.Sscan(word, &pid)
 			}
 		}
-		return pid != 0
+		if pid == 0 || pid != before {
+			time.Sleep(400 * time.Millisecond)
+			return false
+		}
+		return true
 	}) {
-		t.Fatalf("the shim %d has no runc below it", shim)
+		t.Fatalf("the shim %d has no runc below it that stays", shim)
 	}
 	healing(t, func() { _ = syscall.Kill(pid, syscall.SIGKILL) }) // it is ours until its shim has reaped it
 	return pid

@@ -17,7 +17,7 @@ const (
 func Slow(l *evidence.Load) []string {
 	var out []string
 	p := l.Pressure
-	if len(l.Averages) > 0 && l.CPUs > 0 && l.Averages[0] >= slowQueue*float64(l.CPUs) && (p == nil || p["cpu"].Some10 >= slowCPU) {
+	if l.CPUs > 0 && queue(l) >= slowQueue*float64(l.CPUs) && (p == nil || p["cpu"].Some10 >= slowCPU) {
 		out = append(out, "cpu")
 	}
 	if p["io"].Full10 >= slowIO {
@@ -27,4 +27,12 @@ func Slow(l *evidence.Load) []string {
 		out = append(out, "memory")
 	}
 	return out
+}
+
+// queue is how many tasks want to run: over the last minute, or at this moment.
+func queue(l *evidence.Load) float64 {
+	if len(l.Averages) == 0 {
+		return float64(l.Running)
+	}
+	return max(l.Averages[0], float64(l.Running))
 }

@@ -79,6 +79,11 @@ func (c *inspection) gone(out *Container) {
 		}
 		return
 	}
+	if c.underWay() {
+		out.Verdict, out.Confidence = Unknown, Assumed
+		out.Headline = "its processes are gone, and its exit is not booked: that takes seconds on a host as late as this one, look again"
+		return
+	}
 	c.ghost(out)
 }
 

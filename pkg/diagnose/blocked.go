@@ -92,18 +92,24 @@ func (c *inspection) locked() *cause {
 			return daemonStuck(c.host.Engine, in, &hangs[0], d).shows(c.lockFact()...)
 		}
 	}
+	ending := c.root == nil && c.wasRunning() && !c.unread()
+	passes := c.startsAgain() || ending && c.underWay() // a start or an exit may take its time
 	if len(below) > 0 {
-		if why := c.runtimeWaits(below[0]); why.conf != Assumed || !c.startsAgain() {
+		if why := c.runtimeWaits(below[0]); why.conf != Assumed || !passes {
 			return why
 		}
 	}
-	if c.root == nil && c.wasRunning() && !c.unread() {
+	if passes {
+		return nil
+	}
+	if ending {
 		return c.exitHeld()
 	}
-	if c.startsAgain() {
-		return nil // a start may take its time
+	conf := Likely
+	if c.late() {
+		conf = Assumed
 	}
-	return newCause("WS303", LayerShim, endsNever, Likely,
+	return newCause("WS303", LayerShim, endsNever, conf,
 		"its lock in the engine is held: docker stop, kill, rm and inspect of it hang").
 		shows(c.lockFact()...).
 		fix(Fix{When: FixHost, Text: "look at its shim: a stopped one (state T) goes on with SIGCONT, and the queued commands are then carried out", Command: shimCommand(c.t.Container.ID)})

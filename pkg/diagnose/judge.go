@@ -91,7 +91,7 @@ func judgeTarget(s *evidence.Snapshot, t *evidence.Target, opt Options) Containe
 	engine, own := c.causes()
 	faults := append(engine, own...)
 	switch {
-	case t.Identity != nil && !t.Identity.Here:
+	case t.Identity != nil && !t.Identity.Here && !t.Moved:
 		c.elsewhere(&out)
 	case t.Kind == evidence.KindOrphan:
 		c.orphan(&out)

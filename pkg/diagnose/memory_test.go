@@ -51,6 +51,7 @@ func TestSlowHost(t *testing.T) {
 	}{
 		{"slow, and it is killed", nil, slow, true},
 		{"slow, and it stops", []int{15}, slow, false},
+		{"the load has just begun", nil, &evidence.Load{CPUs: 2, Averages: []float64{3, 3, 3}, Running: 40, Pressure: map[string]evidence.Pressure{"cpu": {Some10: 98}}, Blocked: slow.Blocked}, true},
 		{"busy", nil, &evidence.Load{CPUs: 2, Averages: []float64{3, 3, 3}, Pressure: map[string]evidence.Pressure{"cpu": {Some10: 98}}}, false},
 		{"not looked at", nil, nil, false},
 	} {

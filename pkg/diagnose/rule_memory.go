@@ -120,6 +120,9 @@ func findSlowHost(l *evidence.Load) (Finding, bool) {
 	f.Summary = fmt.Sprintf("everything on this host is late for lack of %s: a stop may take longer than told, and a handler that is quick else may not be done in time", strings.Join(lacks, " and "))
 	if len(l.Averages) > 0 {
 		f.Evidence = append(f.Evidence, Evidence{Source: "/proc/loadavg", Field: "load", Value: fmt.Sprintf("%.1f on %d CPUs", l.Averages[0], l.CPUs), Says: "tasks that run, want to run or are in D, over a minute"})
+		if float64(l.Running) > l.Averages[0] {
+			f.Evidence = append(f.Evidence, Evidence{Source: "/proc/loadavg", Field: "running", Value: fmt.Sprint(l.Running), Says: "tasks that run or want to, at this moment"})
+		}
 	}
 	for _, r := range slow {
 		if p, ok := l.Pressure[r]; ok {

@@ -6,6 +6,9 @@ type Load struct {
 	// Averages are those of /proc/loadavg over 1, 5 and 15 minutes: tasks that run,
 	// want to run, or are in uninterruptible sleep.
 	Averages []float64 `json:"averages,omitempty"`
+	// Running are the tasks that run or want to at the moment of the look, by the same
+	// file: a load that has just begun is not in the averages yet.
+	Running int `json:"running,omitempty"`
 	// Pressure by resource (cpu, io, memory); nil: not compiled in, or switched off.
 	Pressure map[string]Pressure `json:"pressure,omitempty"`
 	// Blocked are the tasks of the host in uninterruptible sleep; nil: not counted.

@@ -17,8 +17,9 @@ const again = 1100 * time.Millisecond
 
 // askAgain asks the engine a second time about containers whose state may be that
 // of a moment: a process that is gone and not yet booked as exited, a start, a
-// removal, a lock. What has moved on is not to be accused.
-func (l *looker) askAgain(ctx context.Context, since time.Time) {
+// removal, a lock. What has moved on is not to be accused. read is when their
+// processes had been read: who was gone by then may have ended just before.
+func (l *looker) askAgain(ctx context.Context, read time.Time) {
 	e := l.snap.Host.Engine
 	if l.engine == nil || e == nil || e.Trouble != "" || anyHeld(e.Parts) {
 		return
@@ -29,22 +30,30 @@ func (l *looker) askAgain(ctx context.Context, since time.Time) {
 			odd = append(odd, t)
 		}
 	}
-	if len(odd) == 0 {
-		return
-	}
-	select {
-	case <-time.After(again - time.Since(since)):
-	case <-ctx.Done(): // not asked is not confirmed
-		for _, t := range odd {
-			t.Moved = true
-		}
-		return
-	}
 	g := beside.NewGroup(maxAgain)
 	for _, t := range odd {
-		g.Go(func() { l.askAgainOf(ctx, t) })
+		since := l.began
+		if absent(t) {
+			since = read
+		}
+		g.Go(func() {
+			select {
+			case <-time.After(again - time.Since(since)):
+			case <-ctx.Done():
+			}
+			if t.Moved = ctx.Err() != nil; !t.Moved { // not asked is not confirmed
+				l.askAgainOf(ctx, t, since)
+			}
+		})
 	}
 	g.Wait()
+}
+
+// absent reports whether the engine's answer was that it runs, and its process was
+// not there.
+func absent(t *evidence.Target) bool {
+	c := t.Container
+	return (c.Status == "running" || c.Status == "paused") && c.InspectTrouble == "" && t.Identity != nil && !t.Identity.Alive
 }
 
 // maxAgain bounds the second questions that are asked at once.
@@ -78,8 +87,7 @@ func passes(t *evidence.Target) bool {
 
 // askAgainOf takes over what the engine says now; where it says nothing, nothing
 // is confirmed.
-func (l *looker) askAgainOf(ctx context.Context, t *evidence.Target) {
-	began := l.snap.TakenAt
+func (l *looker) askAgainOf(ctx context.Context, t *evidence.Target, since time.Time) {
 	found, missing, err := l.engine.Resolve(ctx, engine.Query{Names: []string{t.Container.ID}})
 	switch {
 	case err != nil:
@@ -95,6 +103,8 @@ func (l *looker) askAgainOf(ctx context.Context, t *evidence.Target) {
 		t.Moved = true
 		return
 	case found[0].Container.InspectTrouble != "":
+		// Its lock is held, and was not before: the exit is being handled.
+		t.Moved = absent(t)
 		return
 	}
 	now := found[0].Container
@@ -102,7 +112,7 @@ func (l *looker) askAgainOf(ctx context.Context, t *evidence.Target) {
 		movedOn(t, now)
 		return
 	}
-	ms := int(l.from.Now().Sub(began).Milliseconds())
+	ms := int(time.Since(since).Milliseconds())
 	t.StayedMillis = &ms
 	if now.Status == "exited" || now.Status == "stopped" {
 		l.dropEnded(ctx, t)

@@ -43,7 +43,7 @@ func TestMovedOn(t *testing.T) {
 
 // Without time for the second question nothing is confirmed.
 func TestNotAskedAgain(t *testing.T) {
-	l := &looker{engine: &engine.Engine{}, snap: &evidence.Snapshot{Targets: []evidence.Target{*caught("removing"), *caught("exited")}}}
+	l := &looker{began: time.Now(), engine: &engine.Engine{}, snap: &evidence.Snapshot{Targets: []evidence.Target{*caught("removing"), *caught("exited")}}}
 	l.snap.Host.Engine = &evidence.Engine{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -51,6 +51,28 @@ func TestNotAskedAgain(t *testing.T) {
 	for _, c := range l.snap.Targets {
 		if !c.Moved {
 			t.Errorf("%s is as good as confirmed", c.Container.Status)
+		}
+	}
+}
+
+// An absent process is one of a container that the engine says runs, and has told so
+// with its lock free.
+func TestAbsent(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*evidence.Target)
+		want   bool
+	}{
+		"running, no process":      {func(*evidence.Target) {}, true},
+		"it is there":              {func(t *evidence.Target) { t.Identity.Alive = true }, false},
+		"inspect has no answer":    {func(t *evidence.Target) { t.Container.InspectTrouble = evidence.GapTimeout }, false},
+		"booked as exited":         {func(t *evidence.Target) { t.Container.Status = "exited" }, false},
+		"nobody looked whether so": {func(t *evidence.Target) { t.Identity = nil }, false},
+	} {
+		x := caught("running")
+		x.Identity = &evidence.Identity{Here: true}
+		c.change(x)
+		if got := absent(x); got != c.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (p *Prober) Load(ctx context.Context) *evidence.Load {
 func (r *reader) load() *evidence.Load {
 	l := &evidence.Load{CPUs: runtime.NumCPU(), Pressure: r.pressures(r.p.cfg.Proc+"/pressure/", "")}
 	if data, err := r.read(r.p.cfg.Proc+"/loadavg", 128); err == nil {
-		l.Averages = parseLoadavg(data)
+		l.Averages, l.Running = parseLoadavg(data), parseRunning(data)
 	}
 	return l
 }
@@ -74,6 +74,21 @@ func parseLoadavg(data []byte) []float64 {
 		out = append(out, v)
 	}
 	return out
+}
+
+// parseRunning reads the running tasks of "0.1 0.2 0.3 15/638 19083", 0 when they are
+// not there.
+func parseRunning(data []byte) int {
+	f := bytes.Fields(data)
+	if len(f) < 4 {
+		return 0
+	}
+	running, _, _ := bytes.Cut(f[3], []byte("/"))
+	n, err := strconv.Atoi(string(running))
+	if err != nil || n < 0 || n > 1e6 {
+		return 0
+	}
+	return n
 }
 
 // pressures reads the pressure files of the host, or of a cgroup of v2, where they

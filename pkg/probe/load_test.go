@@ -27,6 +27,14 @@ func TestParsePressure(t *testing.T) {
 	}
 }
 
+func TestParseLoadavg(t *testing.T) {
+	for text, want := range map[string]int{"18.66 12.85 6.45 15/638 19083\n": 15, "0.1 0.2 0.3\n": 0, "0.1 0.2 0.3 x/1 1\n": 0, "0.1 0.2 0.3 -4/1 1\n": 0, "": 0} {
+		if got := parseRunning([]byte(text)); got != want {
+			t.Errorf("%q: %d run", text, got)
+		}
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(pressureFile))
 	f.Add([]byte("18.66 12.85 6.45 15/638 19083\n"))
@@ -38,6 +46,9 @@ func FuzzLoad(f *testing.F) {
 			if !(v >= 0 && v <= 1e6) {
 				t.Errorf("load %v", v)
 			}
+		}
+		if n := parseRunning(data); n < 0 || n > 1e6 {
+			t.Errorf("running %d", n)
 		}
 		eventCount(data, "high")
 	})

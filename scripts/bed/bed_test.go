@@ -133,3 +133,28 @@ func TestSiglab(t *testing.T) {
 		})
 	}
 }
+
+// An engine's end leaves a guard alone whose script names the engine's directory.
+func TestGuardIsNobodys(t *testing.T) {
+	dir := t.TempDir()
+	file := dir + "/x"
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	heal := Guard(t, "rm "+file)
+	if left := (&Daemon{dir: dir, cgroup: "whystuck-none"}).left(); len(left) > 0 {
+		t.Errorf("%v are taken for the engine's", left)
+	}
+	heal()
+	if _, err := os.Stat(file); err == nil {
+		t.Error("the guard did not do its work")
+	}
+}
+
+// An engine without a cgroup of its own has no processes by it: the root's members
+// are everybody's, and what is left is killed.
+func TestNoCgroup(t *testing.T) {
+	if got := (&Daemon{dir: t.TempDir()}).cgroups(); len(got) > 0 {
+		t.Errorf("%v are taken for the engine's", got)
+	}
+}

@@ -110,8 +110,12 @@ func (d *Daemon) left() []int {
 }
 
 // cgroups are the directories of the engine's cgroup parent: one on a unified
-// hierarchy, one per controller on cgroup v1.
+// hierarchy, one per controller on cgroup v1. Without a name these would be the roots,
+// whose members are everybody's.
 func (d *Daemon) cgroups() []string {
+	if d.cgroup == "" {
+		return nil
+	}
 	unified, _ := filepath.Glob("/sys/fs/cgroup/" + d.cgroup)
 	split, _ := filepath.Glob("/sys/fs/cgroup/*/" + d.cgroup)
 	return append(unified, split...)

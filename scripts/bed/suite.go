@@ -59,14 +59,17 @@ func Eventually(d time.Duration, ok func() bool) bool {
 }
 
 // Guard starts a process that runs a shell script when it is told so by heal, or
-// when this test is gone: what the kernel does not undo by itself.
+// when this test is gone: what the kernel does not undo by itself. Its command line
+// does not have the script: an engine's end kills who names the engine's directory
+// there.
 func Guard(t testing.TB, script string) (heal func()) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sh", "-c", "read x; "+script)
+	cmd := exec.Command("sh", "-c", `read x; eval "$GUARD"`)
+	cmd.Env = append(os.Environ(), "GUARD="+script)
 	cmd.Stdin, cmd.SysProcAttr = r, &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

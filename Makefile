@@ -41,7 +41,7 @@ hang: build need-gcc
 # The engine as the problem: dockerd, containerd or a shim stopped or killed,
 # signals that are denied, orphans, Podman, on private engines. Takes some minutes.
 engine-test: build need-gcc
-	cd scripts/enginetest && WHYSTUCK_ENGINE=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 10m
+	cd scripts/enginetest && WHYSTUCK_ENGINE=1 WHYSTUCK_BIN=$(CURDIR)/whystuck go test -timeout 20m
 
 # whystuck watch over real stops, over an engine that hangs and one that is
 # restarted, and scraped by a real Prometheus. Takes two minutes.

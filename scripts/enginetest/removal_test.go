@@ -328,6 +328,9 @@ func (l *lab) removalReadOnly(t *testing.T) {
 		t.Skip("SKIPPED: the kernel cannot be told to find an error: ", err)
 	}
 	rm := k.fails(t, "ro", "read-only file system")
+	if up := k.docker(t, k.d, "ps", "-a", "--format", "{{.Status}}"); !strings.HasPrefix(up, "Exited (0)") {
+		t.Errorf("docker ps has its state: %s", up) // then --all finds it, and WS328's page is wrong
+	}
 	a := k.ask(t, k.d, "ro")
 	a.wants(t, diagnose.NotRunning, []string{"WS328"}, "read-only: "+k.data, "fsck")
 	if out, err := exec.Command("mount", "-o", "remount,rw", k.data).CombinedOutput(); err == nil {
